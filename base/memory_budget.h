@@ -47,7 +47,8 @@ class MemoryBudget {
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
-  /// A part of this budget; `ceiling` in bytes, at most this node's.
+  /// A part of this budget; `ceiling` in bytes is cut to this node's cap. Made at start-up, before
+  /// other threads look at the tree.
   MemoryBudget& child(std::string name, size_t ceiling);
 
   /// out_of_memory, without detail, when this node or one above it is spent.
