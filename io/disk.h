@@ -67,10 +67,10 @@ class File {
 };
 
 enum class OpenMode : uint8_t {
-  read,          ///< must exist
-  write,         ///< must exist, read and write
-  create,        ///< made when missing, read and write
-  create_new,    ///< must not exist, read and write
+  read,        ///< must exist
+  write,       ///< must exist, read and write
+  create,      ///< made when missing, read and write
+  create_new,  ///< must not exist, read and write
 };
 
 struct DirectoryEntry {

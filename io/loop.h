@@ -29,8 +29,8 @@ class Timer {
   bool armed_ = false;
 };
 
-/// One thread's event loop (or, simulated, one of several that share a thread). Coroutines resume on
-/// the loop they suspended on; only post() may be called from elsewhere.
+/// One thread's event loop (or, simulated, one of several that share a thread). Coroutines resume
+/// on the loop they suspended on; only post() may be called from elsewhere.
 class Loop {
  public:
   virtual ~Loop() = default;

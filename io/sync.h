@@ -105,6 +105,7 @@ class AsyncMutex {
   std::optional<Lock> try_lock();
 
  private:
+  Task<Lock> lock_in_turn();
   void unlock();
   std::mutex mutex_;
   bool held_ = false;
@@ -116,9 +117,11 @@ class Semaphore {
  public:
   explicit Semaphore(size_t permits) : free_(permits) {}
   Task<void> acquire();
+  bool try_acquire();
   void release();
 
  private:
+  Task<void> acquire_in_turn();
   std::mutex mutex_;
   size_t free_;
   std::deque<OneShot<bool>*> waiting_;
@@ -140,6 +143,7 @@ class Scope {
   Task<void> join();
 
  private:
+  Task<void> run(Task<void> task);
   void ended();
   std::atomic<size_t> running_{0};
   std::mutex mutex_;

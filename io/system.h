@@ -16,8 +16,11 @@ struct SystemOptions {
   size_t pool_threads = 4;
   bool pin_workers = false;
   /// `automatic` falls back to the thread pool where io_uring is refused (seccomp).
-  enum class DiskBackend : uint8_t { automatic, uring, threads } disk_backend =
-      DiskBackend::automatic;
+  enum class DiskBackend : uint8_t {
+    automatic,
+    uring,
+    threads
+  } disk_backend = DiskBackend::automatic;
 };
 
 /// The real runtime: Asio epoll loops on threads of their own, posix files with io_uring or a

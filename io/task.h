@@ -96,7 +96,10 @@ class [[nodiscard]] Task {
     if (handle_) handle_.destroy();
   }
 
-  bool await_ready() const noexcept { return !handle_; }
+  /// Holds its value already: awaiting it neither suspends nor runs anything.
+  bool is_ready() const noexcept { return !handle_; }
+
+  bool await_ready() const noexcept { return is_ready(); }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiter) noexcept {
     handle_.promise().continuation = awaiter;
     return handle_;

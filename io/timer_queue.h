@@ -1,9 +1,9 @@
 #pragma once
 
-#include <absl/container/btree_map.h>
-
 #include <optional>
 #include <utility>
+
+#include <absl/container/btree_map.h>
 
 #include "io/loop.h"
 

@@ -1,0 +1,42 @@
+#pragma once
+
+// Only io/asio/*.cc include this: it brings Asio along.
+#include <optional>
+
+#include "io/asio/descriptor.h"
+#include "io/network.h"
+
+namespace sluice::io {
+
+/// A connected TCP socket. Holds no buffer.
+class AsioSocket final : public Socket {
+ public:
+  /// Takes the connected, non-blocking descriptor over; without a loop yet.
+  AsioSocket(int descriptor, Endpoint peer);
+  ~AsioSocket() override;
+
+  void attach(Loop& loop) override;
+  Result<size_t> try_read(MutableBytes out) override;
+  Result<size_t> try_write(std::span<const ByteView> parts, bool more) override;
+  Result<size_t> try_send_file(File& file, uint64_t position, size_t length, bool more) override;
+  Task<Result<>> readable() override;
+  Task<Result<>> writable() override;
+  void set_read_threshold(size_t bytes) override;
+  void close() override;
+  const Endpoint& peer() const override { return peer_; }
+
+  /// Until the connection that was begun is there; attached.
+  Task<Result<>> connected(TimePoint deadline);
+
+ private:
+  /// Of a failed system call; would_block without a detail.
+  std::unexpected<Error> failed(std::string_view verb) const;
+  Task<Result<>> wait(WaitingDescriptor::Event event);
+
+  int unattached_;
+  int read_threshold_ = 1;
+  std::optional<WaitingDescriptor> descriptor_;
+  const Endpoint peer_;
+};
+
+}  // namespace sluice::io

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace sluice::io {
+
+/// Threads for what blocks: first in, first out. submit() from any thread.
+class BlockingPool {
+ public:
+  explicit BlockingPool(size_t threads);
+  /// Finishes all that was submitted: who submitted still waits for it.
+  ~BlockingPool();
+  BlockingPool(const BlockingPool&) = delete;
+  BlockingPool& operator=(const BlockingPool&) = delete;
+
+  void submit(std::move_only_function<void()> work);
+
+ private:
+  void run();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::move_only_function<void()>> queue_;
+  bool ending_ = false;
+  std::vector<std::thread> threads_;
+};
+
+/// Blocks in the calling thread every signal that does not tell of a fault of the thread itself, so
+/// that signals reach only who asks for them, and a write to a closed socket is EPIPE everywhere
+/// (sendfile has no MSG_NOSIGNAL). Threads inherit it.
+void block_signals();
+/// Shown by ps, top and perf; cut to 15 bytes.
+void name_thread(const char* name);
+
+}  // namespace sluice::io
