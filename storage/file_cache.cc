@@ -1,0 +1,49 @@
+#include "storage/file_cache.h"
+
+#include <utility>
+
+namespace sluice::storage {
+
+void FileCache::opened(Evictable& member) {
+  std::vector<std::shared_ptr<const void>> closing;
+  std::lock_guard lock(mutex_);
+  member.mark_used();
+  if (member.slot_ != Evictable::kNotHeld) return;
+  member.slot_ = ring_.size();
+  ring_.push_back(&member);
+  // Two rounds clear every mark; what is left then cannot be closed.
+  for (size_t steps = 2 * ring_.size(); ring_.size() > limit_ && steps > 0; --steps) {
+    if (hand_ >= ring_.size()) hand_ = 0;
+    Evictable* at = ring_[hand_];
+    if (at == &member || at->used_.exchange(false, std::memory_order_relaxed)) {
+      ++hand_;
+      continue;
+    }
+    auto held = at->evict();
+    if (!held) {
+      ++hand_;
+      continue;
+    }
+    closing.push_back(std::move(held));
+    remove(hand_);
+  }
+}
+
+void FileCache::forget(Evictable& member) {
+  std::lock_guard lock(mutex_);
+  if (member.slot_ != Evictable::kNotHeld) remove(member.slot_);
+}
+
+void FileCache::remove(size_t slot) {
+  ring_[slot]->slot_ = Evictable::kNotHeld;
+  ring_[slot] = ring_.back();
+  if (slot + 1 < ring_.size()) ring_[slot]->slot_ = slot;
+  ring_.pop_back();
+}
+
+size_t FileCache::open() const {
+  std::lock_guard lock(mutex_);
+  return ring_.size();
+}
+
+}  // namespace sluice::storage
