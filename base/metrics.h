@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -44,6 +45,7 @@ class Histogram {
  public:
   static constexpr size_t kBuckets = 4 * 26 + 2;
   explicit Histogram(size_t workers);
+  ~Histogram();
   void record(size_t worker, Duration value);
 
   struct Snapshot {
@@ -54,14 +56,12 @@ class Histogram {
     Duration quantile(double q) const;
   };
   Snapshot snapshot() const;
+  /// Duration::max() for the last bucket, which has none.
   static Duration upper_bound(size_t bucket);
 
  private:
   struct Cells;
   std::vector<std::unique_ptr<Cells>> cells_;
-
- public:
-  ~Histogram();
 };
 
 /// All series of a process, by name. Series are made at start-up or with their owner; handles stay
@@ -72,19 +72,28 @@ class MetricsRegistry {
   explicit MetricsRegistry(size_t cells);
   ~MetricsRegistry();
 
-  /// Names in Prometheus form without the prefix: "produce_bytes_total". Same name and labels give
-  /// the same series.
+  /// Names in Prometheus form without the prefix: "produce_bytes_total"; histograms are shown in
+  /// seconds and end in "_seconds". Same name and labels give the same series; a name has one type.
   Counter& counter(std::string_view name, std::string_view help, MetricLabels labels = {});
   Histogram& histogram(std::string_view name, std::string_view help, MetricLabels labels = {});
-  /// Asked at every scrape; `read` must be thread-safe and outlive the registry's last scrape.
+  /// Asked at every scrape, with the registry locked: `read` must be thread-safe, must not call the
+  /// registry, and lives until drop_gauge or the last scrape. A second one with the same name and
+  /// labels replaces the first.
   void gauge(std::string_view name, std::string_view help, MetricLabels labels,
              std::function<double()> read);
+  /// Once this returned, the gauge's `read` is not called any more. Unknown gauges are ignored.
+  void drop_gauge(std::string_view name, const MetricLabels& labels);
 
   /// The text exposition format of Prometheus 0.0.4, every name prefixed with "sluice_".
   std::string prometheus() const;
 
  private:
+  enum class Type : uint8_t { counter, gauge, histogram };
   struct Family;
+  struct Series;
+  Series& series(Type type, std::string_view name, std::string_view help,
+                 const MetricLabels& labels);
+
   const size_t cells_;
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Family>, std::less<>> families_;
