@@ -4,7 +4,9 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
+#include "base/strong.h"
 #include "base/time.h"
 
 namespace sluice {
@@ -14,9 +16,10 @@ enum class LogLevel : uint8_t { debug, info, warning, error };
 /// A key and a value of a structured log line; the value is rendered at once.
 struct LogField {
   template <class T>
-  LogField(std::string_view k, const T& v) : key(k), value(render(v)) {}
+  LogField(std::string_view k, const T& v) : key(k), value(render(v)), bare(is_bare(v)) {}
   std::string_view key;
   std::string value;
+  bool bare;  // a number or truth value: JSON shows it without quotes
 
  private:
   static std::string render(std::string_view text) { return std::string(text); }
@@ -24,13 +27,27 @@ struct LogField {
   static std::string render(const char* text) { return text; }
   static std::string render(bool flag) { return flag ? "true" : "false"; }
   template <class T>
-    requires std::is_arithmetic_v<T>
+    requires std::is_integral_v<T>
   static std::string render(T number) {
     return std::to_string(number);
   }
+  static std::string render(double number);
   template <class Rep, class Tag>
   static std::string render(Strong<Rep, Tag> id) {
     return std::to_string(id.value());
+  }
+  /// Rounded, as people write it: "1.5s", "20ms".
+  static std::string render(Duration duration);
+
+  template <class T>
+    requires(!std::is_floating_point_v<T>)
+  static bool is_bare(const T&) {
+    return std::is_integral_v<T>;
+  }
+  static bool is_bare(double number);
+  template <class Rep, class Tag>
+  static bool is_bare(Strong<Rep, Tag>) {
+    return true;
   }
 };
 
@@ -70,7 +87,9 @@ class Logger {
   LogLevel lowest_;
 };
 
-/// Lines on a file descriptor, `logfmt` (time=... level=... event="..." key=value) or JSON.
+/// Lines on a file descriptor, `logfmt` (time=... level=... event="..." key=value) or JSON (one
+/// object a line), each with one write(2). What is not UTF-8 is replaced in JSON. A line that the
+/// descriptor refuses (closed pipe, full disk) is lost: logging never fails its caller.
 class StreamSink final : public LogSink {
  public:
   enum class Format : uint8_t { logfmt, json };
