@@ -47,12 +47,14 @@ class HeadersView {
 
    private:
     friend class HeadersView;
-    Iterator(const std::byte* at, int32_t left) : at_(at), left_(left) {
+    Iterator(const std::byte* at, const std::byte* end, int32_t left)
+        : at_(at), end_(end), left_(left) {
       if (left_ > 0) read();
     }
     void read();
 
     const std::byte* at_ = nullptr;
+    const std::byte* end_ = nullptr;
     int32_t left_ = 0;
     HeaderView current_;
   };
@@ -61,14 +63,16 @@ class HeadersView {
 
   size_t size() const { return static_cast<size_t>(count_); }
   bool empty() const { return count_ == 0; }
-  Iterator begin() const { return {at_, count_}; }
+  Iterator begin() const { return {at_, end_, count_}; }
   Iterator end() const { return {}; }
 
  private:
   friend class RecordReader;
-  HeadersView(const std::byte* at, int32_t count) : at_(at), count_(count) {}
+  HeadersView(const std::byte* at, const std::byte* end, int32_t count)
+      : at_(at), end_(end), count_(count) {}
 
   const std::byte* at_ = nullptr;
+  const std::byte* end_ = nullptr;
   int32_t count_ = 0;
 };
 
