@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/strong.h"
+#include "base/uuid.h"
+#include "broker/metadata/shared_map.h"
+
+namespace sluice::broker {
+
+struct BrokerImage {
+  NodeId id{-1};
+  std::string host;
+  uint16_t port = 0;
+  std::string rack;
+  bool operator==(const BrokerImage&) const = default;
+};
+
+struct PartitionImage {
+  std::vector<NodeId> replicas;
+  std::vector<NodeId> in_sync;
+  NodeId leader{-1};
+  LeaderEpoch leader_epoch{0};
+  bool operator==(const PartitionImage&) const = default;
+};
+
+/// Config keys and values as the topic sets them.
+using ConfigMap = std::map<std::string, std::string, std::less<>>;
+
+struct TopicImage {
+  Uuid id;
+  std::string name;
+  ConfigMap configs;
+  /// By partition id.
+  std::vector<PartitionImage> partitions;
+  bool operator==(const TopicImage&) const = default;
+};
+
+/// The cluster's metadata at one version: immutable once published, and cheap to derive the next
+/// one from (unchanged topics are shared).
+struct MetadataImage {
+  using TopicPointer = std::shared_ptr<const TopicImage>;
+
+  /// Index of the last log entry that is folded in.
+  uint64_t version = 0;
+  std::string cluster_id;
+  /// By node id.
+  std::vector<BrokerImage> brokers;
+  SharedMap<Uuid, TopicPointer> topics;
+  SharedMap<std::string, Uuid> topic_ids;
+  /// Name with every '.' as '_' to the topic that has it: a.b and a_b would share metric names.
+  SharedMap<std::string, Uuid> folded_names;
+  uint64_t partitions = 0;
+  int64_t next_producer_id = 0;
+  /// Of the last topics deleted, oldest first.
+  std::shared_ptr<const std::vector<Uuid>> deleted_topics;
+  /// Of the last commands folded in, oldest first.
+  std::shared_ptr<const std::vector<Uuid>> recent_commands;
+
+  /// Null when there is none.
+  TopicPointer topic(const Uuid& id) const;
+  TopicPointer topic(std::string_view name) const;
+  /// Sorted by name.
+  std::vector<TopicPointer> topics_by_name() const;
+  const BrokerImage* broker(NodeId id) const;
+};
+
+/// `name` with every '.' as '_'.
+std::string folded_topic_name(std::string_view name);
+
+}  // namespace sluice::broker

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/hash/hash.h>
+
+namespace sluice::broker {
+
+/// A map that is a value: a copy costs a few hundred reference counts and shares everything, a
+/// change copies one bucket. Values are small or pointers.
+template <class K, class V>
+class SharedMap {
+ public:
+  const V* find(const K& key) const {
+    const auto& bucket = buckets_[bucket_of(key)];
+    if (bucket == nullptr) return nullptr;
+    const auto at = bucket->find(key);
+    return at == bucket->end() ? nullptr : &at->second;
+  }
+  void set(const K& key, V value) {
+    auto bucket = copy_of(key);
+    if (bucket->insert_or_assign(key, std::move(value)).second) ++size_;
+    buckets_[bucket_of(key)] = std::move(bucket);
+  }
+  void erase(const K& key) {
+    if (find(key) == nullptr) return;
+    auto bucket = copy_of(key);
+    bucket->erase(key);
+    --size_;
+    buckets_[bucket_of(key)] = std::move(bucket);
+  }
+  size_t size() const { return size_; }
+  /// In no order.
+  template <class F>
+  void for_each(F&& visit) const {
+    for (const auto& bucket : buckets_) {
+      if (bucket == nullptr) continue;
+      for (const auto& [key, value] : *bucket) visit(key, value);
+    }
+  }
+
+ private:
+  static constexpr size_t kBuckets = 256;
+  using Bucket = absl::flat_hash_map<K, V>;
+  static size_t bucket_of(const K& key) {
+    // The high bits: the map inside a bucket uses the low ones.
+    return absl::Hash<K>{}(key) >> (8 * sizeof(size_t) - 8);
+  }
+  std::shared_ptr<Bucket> copy_of(const K& key) const {
+    const auto& old = buckets_[bucket_of(key)];
+    return old == nullptr ? std::make_shared<Bucket>() : std::make_shared<Bucket>(*old);
+  }
+
+  std::array<std::shared_ptr<const Bucket>, kBuckets> buckets_;
+  size_t size_ = 0;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "base/strong.h"
+#include "base/time.h"
+#include "base/uuid.h"
+#include "broker/replication/fetch_session.h"
+#include "broker/replication/partition.h"
+#include "broker/security/principal.h"
+#include "io/task.h"
+#include "storage/file_slice.h"
+
+namespace sluice::broker {
+
+class PartitionTable;
+
+/// A fetch on a session. Session epoch 0 names all partitions and begins the session anew; 1, 2,
+/// ... name only what changes: a partition whose offset moved, or that comes or goes.
+struct FetchRequest {
+  const Principal& principal;
+  uint32_t session_epoch = 0;
+  std::span<const FetchTarget> partitions;
+  std::span<const PartitionKey> forgotten;
+  /// How long to wait for min_bytes; a partition's error answers at once.
+  Duration max_wait{0};
+  size_t min_bytes = 1;
+  size_t max_bytes = 0;
+  Isolation isolation = Isolation::read_uncommitted;
+};
+
+/// The answer for one partition.
+struct FetchedPartition {
+  PartitionKey key;
+  std::optional<Error> error;
+  Offset high_watermark{-1};
+  Offset last_stable{-1};
+  Offset log_start{-1};
+  /// Whole batches, of which the first may begin before the asked offset; length 0: none.
+  storage::FileSlice slice;
+  std::optional<Leadership> leadership;
+};
+
+/// Reads below the high watermark, with long polls.
+class Fetch {
+ public:
+  explicit Fetch(const PartitionTable& partitions) : partitions_(partitions) {}
+
+  /// Replaces `answer` by the partitions with data, an error, or a moved high watermark or log
+  /// start. At least one whole batch is given, also when it is larger than the limits. One call at
+  /// a time on a session, always from the session's loop; what `request` points to lives until it
+  /// is done. Errors of the whole: unknown_session (wrong epoch), too_many (partitions),
+  /// cancelled (FetchSession::cancel). Errors of a partition: unknown_topic_id, not_leader,
+  /// offset_out_of_range, fenced_leader_epoch, unknown_leader_epoch, those of Log::read.
+  io::Task<Result<>> fetch(FetchSession& session, FetchRequest request,
+                           std::vector<FetchedPartition>& answer);
+
+ private:
+  const PartitionTable& partitions_;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/strong.h"
+#include "base/uuid.h"
+#include "broker/replication/partition.h"
+#include "broker/security/principal.h"
+#include "broker/service/topic_ref.h"
+#include "io/task.h"
+
+namespace sluice::broker {
+
+struct TopicsPorts;
+
+struct ConfigValue {
+  std::string key;
+  std::string value;
+};
+
+struct CreateTopic {
+  std::string name;
+  /// 0: the broker's default.
+  uint32_t partitions = 0;
+  uint32_t replication_factor = 0;
+  std::vector<ConfigValue> configs;
+  /// Checks everything, changes nothing.
+  bool validate_only = false;
+};
+struct CreatedTopic {
+  Uuid id;
+  uint32_t partitions = 0;
+  uint32_t replication_factor = 0;
+};
+
+struct AlterTopic {
+  TopicRef topic;
+  std::vector<ConfigValue> set;
+  /// Keys that go back to the default.
+  std::vector<std::string> remove;
+  bool validate_only = false;
+};
+
+struct AddPartitions {
+  TopicRef topic;
+  /// The new total.
+  uint32_t partitions = 0;
+  bool validate_only = false;
+};
+
+struct TopicDescription {
+  enum class Source : uint8_t { fallback, broker, topic };
+  struct Config {
+    std::string key;
+    std::string value;
+    Source source = Source::fallback;
+    std::string documentation;
+  };
+  struct Partition {
+    PartitionId id{0};
+    Leadership leadership;
+    std::vector<NodeId> replicas;
+    std::vector<NodeId> in_sync;
+    PartitionStatus status;
+  };
+  std::string name;
+  Uuid id;
+  std::vector<Config> configs;
+  std::vector<Partition> partitions;
+};
+
+/// Topics: made, changed, looked at and taken away. Requests come and go on the caller's loop; what
+/// changes metadata is done when it is durable and this broker serves it. Details of errors name
+/// the thing, the value and the way out. All arguments are values: they live in the coroutine.
+class Topics {
+ public:
+  explicit Topics(TopicsPorts& ports) : ports_(ports) {}
+
+  /// topic_exists, invalid_topic_name, invalid_partitions, invalid_replication, invalid_config,
+  /// too_many, and those of the metadata log.
+  io::Task<Result<CreatedTopic>> create(Principal principal, CreateTopic request);
+  /// unknown_topic_or_partition, unknown_topic_id.
+  io::Task<Result<>> remove(Principal principal, TopicRef topic);
+  io::Task<Result<TopicDescription>> describe(Principal principal, TopicRef topic);
+  /// invalid_config: all or nothing.
+  io::Task<Result<>> alter(Principal principal, AlterTopic request);
+  /// invalid_partitions unless the total grows.
+  io::Task<Result<>> add_partitions(Principal principal, AddPartitions request);
+
+ private:
+  TopicsPorts& ports_;
+};
+
+}  // namespace sluice::broker
