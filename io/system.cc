@@ -1,5 +1,6 @@
 #include "io/system.h"
 
+#include <algorithm>
 #include <future>
 #include <thread>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "io/posix/async_io.h"
 #include "io/posix/disk.h"
 #include "io/random.h"
+#include "io/uring/uring_io.h"
 
 namespace sluice::io {
 namespace {
@@ -31,21 +33,28 @@ AsioExecutor::Options executor_options(const SystemOptions& options) {
 
 struct System::Parts {
   explicit Parts(const SystemOptions& options)
-      : executor(executor_options(options), clock), threads(executor), disk(threads) {}
+      : uring_refusal(options.disk_backend == SystemOptions::DiskBackend::threads
+                          ? "the thread pool is asked for"
+                          : io::uring_refusal()),
+        executor(executor_options(options), clock),
+        threads(executor),
+        uring(executor, threads),
+        disk(uring_refusal.empty() ? static_cast<AsyncIo&>(uring) : threads) {}
   ~Parts() {
     executor.stop();
     signal_watch.reset();
     if (signal_descriptor >= 0) ::close(signal_descriptor);
   }
 
+  const std::string uring_refusal;
   SystemClock clock;
   SystemRandom random;
   AsioExecutor executor;
   ThreadIo threads;
+  UringIo uring;
   PosixDisk disk;
   AsioNetwork network{executor};
   Runtime runtime{clock, random, disk, network, executor};
-  std::string uring_refusal;
   int signal_descriptor = -1;
   std::unique_ptr<DescriptorWatch> signal_watch;
 };

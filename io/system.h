@@ -15,7 +15,8 @@ struct SystemOptions {
   /// Threads of the pool for blocking work.
   size_t pool_threads = 4;
   bool pin_workers = false;
-  /// `automatic` falls back to the thread pool where io_uring is refused (seccomp).
+  /// Both `automatic` and `uring` fall back to the thread pool where io_uring is refused (seccomp);
+  /// whoever insists looks at uring_refusal().
   enum class DiskBackend : uint8_t {
     automatic,
     uring,

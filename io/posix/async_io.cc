@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include "io/page_cache.h"
+
 namespace sluice::io {
 namespace {
 
@@ -28,6 +30,10 @@ Task<int64_t> ThreadIo::pwritev(int descriptor, std::span<const iovec> parts, ui
     return or_errno(::pwritev(descriptor, parts.data(), static_cast<int>(parts.size()),
                               static_cast<off_t>(position)));
   });
+}
+
+Task<int64_t> ThreadIo::read_ahead(int descriptor, uint64_t position, uint64_t length) {
+  return run([=] { return page_cache::read_ahead(descriptor, position, length); });
 }
 
 Task<int64_t> ThreadIo::run(std::move_only_function<int64_t()> work) {

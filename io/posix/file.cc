@@ -205,8 +205,9 @@ Result<uint64_t> PosixFile::resident(uint64_t position, uint64_t length) const {
 }
 
 Task<Result<>> PosixFile::read_ahead(uint64_t position, uint64_t length) {
-  return run("read ahead",
-             [=, fd = descriptor_.get()] { return page_cache::read_ahead(fd, position, length); });
+  const int64_t result = co_await async_.read_ahead(descriptor_.get(), position, length);
+  if (result < 0) co_return fail(file_error(result, "read ahead", path_));
+  co_return Result<>{};
 }
 
 void PosixFile::drop_cache(uint64_t position, uint64_t length) {
