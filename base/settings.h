@@ -161,7 +161,8 @@ class SettingsTable {
   Result<Options> apply(const std::map<std::string, std::string>& values,
                         Options start = {}) const {
     std::vector<SettingAssignment> assignments;
-    for (const auto& [key, text] : values) assignments.push_back({key, text});
+    for (const auto& [key, text] : values)
+      assignments.push_back({key, text, SettingSource::command_line, {}});
     ASSIGN_OR_RETURN(auto loaded, load(assignments, std::move(start)));
     return std::move(loaded.options);
   }
