@@ -13,8 +13,9 @@ constexpr size_t kScratch = 256_KiB;
 
 /// 0, or -errno.
 int open_ring(io_uring& ring, unsigned entries) {
-  // The first set spares interrupts and locks (Linux 6.1), the second is for older kernels.
-  for (const unsigned flags : {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 0u}) {
+  // The first set spares interrupts (Linux 6.0), the second is for older kernels. DEFER_TASKRUN is
+  // not among them: with it the ring's descriptor does not turn readable in epoll (Linux 6.18).
+  for (const unsigned flags : {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, 0u}) {
     const int result = io_uring_queue_init(entries, &ring, flags);
     if (result != -EINVAL) return result;
   }
@@ -39,11 +40,9 @@ Result<std::unique_ptr<Ring>> Ring::make(AsioLoop& loop) {
     return fail(Errc::unsupported, refusal(result));
   }
   made->open_ = true;
-  // The ring's own descriptor is readable when there are completions or work that makes some.
-  made->watch_ = loop.watch(made->ring_.ring_fd, [ring = made.get()] {
-    io_uring_get_events(&ring->ring_);
-    ring->take_completions();
-  });
+  // The ring's own descriptor is readable while there are completions to take: no eventfd to read.
+  made->watch_ =
+      loop.watch(made->ring_.ring_fd, [ring = made.get()] { ring->take_completions(); });
   return made;
 }
 
@@ -70,7 +69,7 @@ io_uring_sqe* Ring::next_entry() {
 
 void Ring::submit() {
   while (io_uring_sq_ready(&ring_) > 0) {
-    const int result = io_uring_submit_and_get_events(&ring_);
+    const int result = io_uring_submit(&ring_);
     if (result >= 0) continue;
     // EAGAIN, EBUSY: short of memory or of room for completions, which taking some makes.
     CHECK(result == -EAGAIN || result == -EBUSY || result == -EINTR,
