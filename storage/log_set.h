@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,11 @@ struct LogSetOptions {
   std::chrono::milliseconds checkpoint_interval = std::chrono::seconds(5);
   std::chrono::milliseconds retention_interval = std::chrono::minutes(5);
   std::chrono::milliseconds compaction_interval = std::chrono::seconds(15);
+  /// Most that one compaction's key table takes, charged to the memory budget.
   size_t compaction_map_bytes = 128_MiB;
+  /// Names the machine's time up (Linux: /proc/sys/kernel/random/boot_id), so that a killed process
+  /// is told from a power cut. Empty: not known, every unclean stop may have been a power cut.
+  std::string boot_id;
 };
 
 /// Who the data belongs to; compared with every directory's meta.properties, written into new ones.
@@ -49,32 +54,47 @@ struct LogSetPorts {
 };
 
 /// All logs of a node: opens and recovers them from the data directories, makes and deletes them,
-/// runs flush, retention, compaction and checkpoints in the background.
+/// runs flush, retention, compaction and checkpoints in the background. Thread-safe. Logs must not
+/// outlive it.
 class LogSet {
  public:
-  virtual ~LogSet() = default;
-
   /// Locks the directories (`locked` when another process has one, `wrong_cluster` when the
   /// identity differs), finishes interrupted deletions and compactions, recovers every log. One
-  /// unreadable directory of several is logged and left out; none left is an error.
+  /// unreadable directory of several is logged and left out; none left is an error. A log that
+  /// cannot be opened is logged and left out, see find_failed(). `options_of` and `on_progress` are
+  /// called from any loop, `on_progress` by one at a time; both are used during open only.
   static io::Task<Result<std::unique_ptr<LogSet>>> open(
       LogSetPorts ports, LogSetOptions options, LogSetIdentity identity,
       std::function<LogOptions(const TopicPartition&, const Uuid&)> options_of,
       std::function<void(const RecoveryProgress&)> on_progress);
+  ~LogSet();
+  LogSet(const LogSet&) = delete;
+  LogSet& operator=(const LogSet&) = delete;
 
-  /// The log, or null. Thread-safe; the pointer keeps it alive.
-  virtual std::shared_ptr<Log> find(const TopicPartition& partition) const = 0;
-  virtual std::vector<std::shared_ptr<Log>> all() const = 0;
-  /// Makes the log's folder and first segment; already_exists when there.
-  virtual io::Task<Result<std::shared_ptr<Log>>> create(TopicPartition partition, Uuid topic_id,
-                                                        LogOptions options) = 0;
-  /// Takes the log away at once; its files go in the background, slices held stay readable.
-  virtual io::Task<Result<>> remove(TopicPartition partition) = 0;
+  /// The log, or null. The pointer keeps it alive.
+  std::shared_ptr<Log> find(const TopicPartition& partition) const;
+  std::vector<std::shared_ptr<Log>> all() const;
+  /// Why there is a folder for the partition but no log.
+  std::optional<Error> find_failed(const TopicPartition& partition) const;
+
+  /// Makes the log's folder and first segment in the directory with the fewest logs;
+  /// already_exists when there, disk_offline when no directory is left.
+  io::Task<Result<std::shared_ptr<Log>>> create(TopicPartition partition, Uuid topic_id,
+                                                LogOptions options);
+  /// Takes the log away at once; its files go in the background, slices held stay readable. Done
+  /// when no crash can bring it back. not_found when there is none.
+  io::Task<Result<>> remove(TopicPartition partition);
+  /// Moves the log start up to `before` (negative: the high watermark) and makes that durable.
+  /// Below the log start nothing happens. The log start after it; offset_out_of_range above the
+  /// high watermark, not_found.
+  io::Task<Result<Offset>> delete_records(TopicPartition partition, Offset before);
 
   /// Starts the background work on the control loop.
-  virtual void start() = 0;
-  /// Stops background work, flushes all, writes checkpoints and clean-shutdown markers.
-  virtual io::Task<Result<>> close() = 0;
+  void start();
+  /// Stops background work, flushes all, writes checkpoints and clean-shutdown markers, lets go of
+  /// the directories. The first error; a directory with one gets no marker. Once, when nobody
+  /// creates or removes logs any more.
+  io::Task<Result<>> close();
 
   /// Directories in use and why the others are not.
   struct Directory {
@@ -83,7 +103,11 @@ class LogSet {
     uint64_t bytes = 0;
     size_t logs = 0;
   };
-  virtual std::vector<Directory> directories() const = 0;
+  std::vector<Directory> directories() const;
+
+ private:
+  explicit LogSet(std::unique_ptr<struct LogSetState> state);
+  const std::unique_ptr<struct LogSetState> state_;
 };
 
 }  // namespace sluice::storage

@@ -1,0 +1,97 @@
+#include "storage/background.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "storage/retention.h"
+
+namespace sluice::storage {
+namespace {
+
+/// How soon a topic is noticed that was switched to interval flushes.
+constexpr Duration kLongestFlushPause = 1s;
+constexpr Duration kDiscardInterval = 1s;
+
+}  // namespace
+
+void Background::start() {
+  running_.start(every(intervals_.checkpoint, [this] { return write_checkpoints(); }));
+  running_.start(every(intervals_.retention, [this] { return retain(); }));
+  running_.start(every(kDiscardInterval,
+                       [this] { return ports_.discarder.remove_due(io::Loop::current()->now()); }));
+  running_.start(flush_loop());
+}
+
+io::Task<void> Background::stop() {
+  stopping_.store(true);
+  stop_.notify_all();
+  co_await running_.join();
+}
+
+template <class Job>
+io::Task<void> Background::every(Duration interval, Job job) {
+  co_await ports_.runtime.executor.control().enter();
+  while (!co_await stop_.wait(0, io::Loop::current()->now() + interval)) co_await job();
+}
+
+io::Task<void> Background::write_checkpoints() {
+  for (const auto& directory : ports_.directories) {
+    if (directory->offline_because()) continue;
+    const auto written = co_await directory->checkpoints().write();
+    if (!written && !directory->offline_because()) {
+      ports_.log.warning("checkpoints not written",
+                         {{"directory", directory->path()}, {"cause", written.error().message()}});
+    }
+  }
+}
+
+io::Task<void> Background::flush_loop() {
+  co_await ports_.runtime.executor.control().enter();
+  TimePoint next = io::Loop::current()->now();
+  while (!co_await stop_.wait(0, next)) next = co_await flush_due();
+}
+
+io::Task<TimePoint> Background::flush_due() {
+  const TimePoint now = io::Loop::current()->now();
+  TimePoint next = now + kLongestFlushPause;
+  absl::flat_hash_map<const Log*, TimePoint> flushed;
+  io::Scope syncs;
+  for (auto& log : ports_.table.all()) {
+    const LogOptions options = log->options();
+    if (options.flush != FlushPolicy::interval) continue;
+    const auto before = flushed_.find(log.get());
+    TimePoint last = before == flushed_.end() ? now : before->second;
+    if (now - last >= options.flush_interval_ms) {
+      last = now;
+      // A failed sync takes its directory offline, which is told elsewhere.
+      syncs.start([](std::shared_ptr<Log> synced) -> io::Task<void> {
+        static_cast<void>(co_await synced->sync_to(synced->ends().end));
+      }(log));
+    }
+    next = std::min<TimePoint>(next, last + options.flush_interval_ms);
+    flushed.emplace(log.get(), last);
+  }
+  flushed_ = std::move(flushed);
+  co_await syncs.join();
+  co_return next;
+}
+
+io::Task<void> Background::retain() {
+  const Timestamp now = ports_.runtime.clock.wall_now();
+  for (auto& log : ports_.table.all()) {
+    if (stopping_.load()) co_return;
+    const Offset before = log->ends().start;
+    const auto start = co_await apply_retention(*log, now);
+    if (!start) {
+      ports_.log.warning("retention failed",
+                         {{"log", log->partition().folder()}, {"cause", start.error().message()}});
+    } else if (*start > before) {
+      ports_.log.info("retention moved the log start",
+                      {{"log", log->partition().folder()}, {"from", before}, {"to", *start}});
+    }
+    static_cast<void>(co_await log->expire_producers(now));
+  }
+}
+
+}  // namespace sluice::storage

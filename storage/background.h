@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/log.h"
+#include "io/runtime.h"
+#include "io/sync.h"
+#include "storage/data_directory.h"
+#include "storage/discarder.h"
+#include "storage/log_table.h"
+
+namespace sluice::storage {
+
+/// The work of a log set that nobody waits for: checkpoints, interval flushes, retention and
+/// removal of files, each a loop of its own on the control loop, which only waits for the disks.
+class Background {
+ public:
+  struct Ports {
+    io::Runtime& runtime;
+    Logger log;
+    LogTable& table;
+    std::span<const std::unique_ptr<DataDirectory>> directories;
+    Discarder& discarder;
+  };
+  struct Intervals {
+    std::chrono::milliseconds checkpoint;
+    std::chrono::milliseconds retention;
+    std::chrono::milliseconds compaction;
+  };
+  Background(Ports ports, Intervals intervals) : ports_(std::move(ports)), intervals_(intervals) {}
+
+  void start();
+  /// Done when nothing runs any more. Also when it was never started.
+  io::Task<void> stop();
+
+ private:
+  template <class Job>
+  io::Task<void> every(Duration interval, Job job);
+  io::Task<void> write_checkpoints();
+  io::Task<void> flush_loop();
+  /// Syncs the logs whose flush interval has passed; when the next one is due.
+  io::Task<TimePoint> flush_due();
+  io::Task<void> retain();
+
+  const Ports ports_;
+  const Intervals intervals_;
+  io::Scope running_;
+  io::Signal stop_;
+  std::atomic<bool> stopping_{false};
+  absl::flat_hash_map<const Log*, TimePoint> flushed_;
+};
+
+}  // namespace sluice::storage

@@ -1,0 +1,224 @@
+#include "storage/log_set.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/log_set_state.h"
+#include "storage/parallel.h"
+
+namespace sluice::storage {
+namespace {
+
+/// Logs closed at once: what they wait for is the device, which likes company.
+constexpr size_t kClosedAtOnce = 32;
+
+Error taken(const TopicPartition& partition, const std::optional<Error>& failed) {
+  if (!failed)
+    return {Errc::already_exists, "there is a log of " + partition.folder() + " already"};
+  return Error(*failed).with_context("the folder of " + partition.folder() +
+                                     " exists but its log could not be opened");
+}
+
+Error none_such(const TopicPartition& partition) {
+  return {Errc::not_found, "there is no log of " + partition.folder()};
+}
+
+}  // namespace
+
+LogSetState::LogSetState(LogSetPorts to, LogSetOptions chosen)
+    : ports(std::move(to)),
+      options(std::move(chosen)),
+      files(options.max_open_files),
+      producer_memory(ports.memory.child("producer_state", ports.memory.cap() / 8)),
+      compaction_memory(ports.memory.child("compaction", options.compaction_map_bytes)),
+      discarder(ports.log) {}
+
+LogPorts LogSetState::log_ports(DataDirectory& directory, const TopicPartition& partition) {
+  return {
+      .disk = directory.disk(),
+      .clock = ports.runtime.clock,
+      .files = files,
+      .memory = producer_memory,
+      .log = ports.log,
+      .before_truncation =
+          [this, &directory](TopicPartition cut, Offset end) {
+            table.lower_cleaned_end(cut, end);
+            return directory.checkpoints().write();
+          },
+      .discard =
+          [this, &directory, partition](std::vector<std::string> paths) {
+            const auto log = table.find(partition);
+            const Duration delay = log ? log->options().file_delete_delay_ms : 0ms;
+            discarder.add_files(directory.disk(), std::move(paths),
+                                ports.runtime.clock.now() + delay);
+          },
+      .take_offline = [&directory](const Error& cause) { directory.disk().take_offline(cause); }};
+}
+
+DataDirectory::Ports LogSetState::directory_ports() {
+  return {.runtime = ports.runtime,
+          .metrics = ports.metrics,
+          .log = ports.log,
+          .rows = [this](const DataDirectory& directory) { return table.rows(directory); },
+          .on_offline =
+              [this](const DataDirectory& directory, const Error& cause) {
+                ports.log.error("data directory offline until restart",
+                                {{"directory", directory.path()}, {"cause", cause.message()}});
+                if (ports.on_directory_offline) ports.on_directory_offline(directory.path(), cause);
+              }};
+}
+
+DataDirectory* LogSetState::roomiest() const {
+  DataDirectory* best = nullptr;
+  size_t fewest = 0;
+  for (const auto& directory : directories) {
+    if (directory->offline_because()) continue;
+    const size_t logs = table.logs_in(*directory);
+    if (best == nullptr || logs < fewest) {
+      best = directory.get();
+      fewest = logs;
+    }
+  }
+  return best;
+}
+
+LogSet::LogSet(std::unique_ptr<LogSetState> state) : state_(std::move(state)) {}
+LogSet::~LogSet() {
+  CHECK(state_->closed || state_->table.all().empty(), "a log set is closed before it dies");
+}
+
+std::shared_ptr<Log> LogSet::find(const TopicPartition& partition) const {
+  return state_->table.find(partition);
+}
+
+std::vector<std::shared_ptr<Log>> LogSet::all() const { return state_->table.all(); }
+
+std::optional<Error> LogSet::find_failed(const TopicPartition& partition) const {
+  return state_->table.find_failed(partition);
+}
+
+io::Task<Result<std::shared_ptr<Log>>> LogSet::create(TopicPartition partition, Uuid topic_id,
+                                                      LogOptions options) {
+  LogSetState& state = *state_;
+  if (!state.table.claim(partition))
+    co_return fail(taken(partition, state.table.find_failed(partition)));
+  DataDirectory* const directory = state.roomiest();
+  if (directory == nullptr) {
+    state.table.release(partition);
+    co_return fail(Errc::disk_offline, "no data directory is left to make " + partition.folder() +
+                                           " in; all are offline until a restart");
+  }
+  LogParams params;
+  params.directory = directory->path();
+  params.partition = partition;
+  params.topic_id = topic_id;
+  params.options = std::move(options);
+  auto log = co_await Log::create(state.log_ports(*directory, partition), std::move(params));
+  if (!log) {
+    state.table.release(partition);
+    co_return fail(std::move(log).error());
+  }
+  // Last: its directory sync makes the log's first files durable too.
+  auto named = co_await write_topic_id(directory->disk(),
+                                       directory->path() + "/" + partition.folder(), topic_id);
+  if (!named) {
+    co_await (*log)->abandon();
+    state.table.release(partition);
+    co_return fail(std::move(named).error());
+  }
+  state.table.put({.log = *log, .directory = directory});
+  co_return std::move(*log);
+}
+
+io::Task<Result<>> LogSet::remove(TopicPartition partition) {
+  LogSetState& state = *state_;
+  auto entry = state.table.take(partition);
+  if (!entry) co_return fail(none_such(partition));
+  DataDirectory& directory = *entry->directory;
+  co_await entry->log->abandon();
+  entry->log.reset();
+
+  const std::string folder = directory.path() + "/" + partition.folder();
+  const std::string renamed =
+      directory.path() + "/" +
+      deleted_folder_name(partition, Uuid::random(state.ports.runtime.random));
+  auto done = co_await directory.disk().rename(folder, renamed);
+  if (done) done = co_await directory.disk().sync_directory(directory.path());
+  // A log of that name that is made later must not find what was noted about this one.
+  if (done) done = co_await directory.checkpoints().write();
+  state.table.release(partition);
+  if (done) state.discarder.add_folder(directory.disk(), renamed, state.ports.runtime.clock.now());
+  co_return done;
+}
+
+io::Task<Result<Offset>> LogSet::delete_records(TopicPartition partition, Offset before) {
+  const auto entry = state_->table.entry(partition);
+  if (!entry) co_return fail(none_such(partition));
+  Log& log = *entry->log;
+  const Offset high_watermark = log.high_watermark();
+  if (before.value() < 0) before = high_watermark;
+  if (before > high_watermark) {
+    co_return fail(Errc::offset_out_of_range,
+                   partition.folder() + ": records can be deleted up to the high watermark " +
+                       std::to_string(high_watermark.value()) + ", not up to " +
+                       std::to_string(before.value()));
+  }
+  if (before > log.ends().start) {
+    CO_RETURN_IF_ERROR(co_await log.advance_start(before));
+    CO_RETURN_IF_ERROR(co_await entry->directory->checkpoints().write());
+  }
+  co_return log.ends().start;
+}
+
+void LogSet::start() { state_->background->start(); }
+
+io::Task<Result<>> LogSet::close() {
+  LogSetState& state = *state_;
+  co_await state.background->stop();
+  const auto entries = state.table.entries();
+  std::vector<std::optional<Error>> failures(entries.size());
+  co_await run_on_workers(state.ports.runtime.executor, entries.size(), kClosedAtOnce,
+                          [&](size_t i) -> io::Task<void> {
+                            if (entries[i].directory->offline_because()) {
+                              co_await entries[i].log->abandon();
+                            } else if (auto closed = co_await entries[i].log->close(); !closed) {
+                              failures[i] = std::move(closed).error();
+                            }
+                          });
+  co_await state.discarder.remove_due(TimePoint::max());
+
+  Result<> outcome;
+  for (const auto& directory : state.directories) {
+    if (directory->offline_because()) continue;
+    bool whole = !state.table.any_failed_in(*directory);
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i].directory != directory.get()) continue;
+      // Damage is found again only by an open that looks for it.
+      whole = whole && !failures[i] && !entries[i].log->damage();
+      if (failures[i] && outcome) outcome = fail(std::move(*failures[i]));
+    }
+    auto closed = co_await directory->checkpoints().write();
+    if (closed && whole) closed = co_await directory->close_cleanly();
+    if (!closed && outcome) outcome = std::move(closed);
+  }
+  state.closed = true;
+  co_return outcome;
+}
+
+std::vector<LogSet::Directory> LogSet::directories() const {
+  std::vector<Directory> all;
+  for (const auto& directory : state_->directories) {
+    Directory shown{.path = directory->path(), .offline_because = directory->offline_because()};
+    for (const auto& entry : state_->table.entries()) {
+      if (entry.directory != directory.get()) continue;
+      ++shown.logs;
+      shown.bytes += entry.log->ends().bytes;
+    }
+    all.push_back(std::move(shown));
+  }
+  for (const auto& [path, why] : state_->left_out)
+    all.push_back({.path = path, .offline_because = why});
+  return all;
+}
+
+}  // namespace sluice::storage

@@ -1,0 +1,251 @@
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "storage/log_set.h"
+#include "storage/log_set_state.h"
+#include "storage/parallel.h"
+#include "storage/segment_name.h"
+#include "storage/swap_recovery.h"
+
+namespace sluice::storage {
+namespace {
+
+/// Cleanly closed logs opened at once: each waits for a handful of small reads.
+constexpr size_t kOpenedAtOnce = 32;
+
+/// A log to open and what opening it needs.
+struct Job {
+  DataDirectory* directory;
+  DataDirectory::FoundLog found;
+  /// To be validated; 0 when closed cleanly.
+  uint64_t bytes = 0;
+  bool failed = false;
+};
+
+/// Counts what is done and tells it, one call at a time.
+class Progress {
+ public:
+  explicit Progress(std::function<void(const RecoveryProgress&)> tell) : tell_(std::move(tell)) {}
+
+  void expect(size_t logs, uint64_t bytes) {
+    const std::scoped_lock lock(mutex_);
+    so_far_.logs_total += logs;
+    so_far_.bytes_total += bytes;
+    if (tell_) tell_(so_far_);
+  }
+  void done(size_t logs, uint64_t bytes) {
+    const std::scoped_lock lock(mutex_);
+    so_far_.logs_done += logs;
+    so_far_.bytes_done += bytes;
+    if (tell_) tell_(so_far_);
+  }
+
+ private:
+  const std::function<void(const RecoveryProgress&)> tell_;
+  std::mutex mutex_;
+  RecoveryProgress so_far_;
+};
+
+/// Finishes what compaction began, then counts the bytes in segments that reach beyond `from`.
+io::Task<Result<uint64_t>> prepare_recovery(io::Disk& disk, std::string folder, Offset from) {
+  CO_RETURN_IF_ERROR(co_await finish_swaps(disk, folder));
+  CO_ASSIGN_OR_RETURN(const auto entries, co_await disk.list(folder));
+  uint64_t bytes = 0, last = 0;
+  for (const auto& entry : entries) {
+    const auto name = parse_segment_name(entry.name);
+    if (!name || name->suffix != kLogSuffix) continue;
+    // Sorted by name: the segment before this one ends where this one begins.
+    if (name->offset <= from) bytes = 0;
+    bytes += entry.size;
+    last = entry.size;
+  }
+  co_return std::max(bytes, last);
+}
+
+Offset synced_end_of(const DataDirectory::FoundLog& found, const Uuid& topic_id) {
+  if (!found.synced_end || found.synced_end->topic_id != topic_id) return Offset{0};
+  return found.synced_end->offset;
+}
+
+/// The opening of all logs of all directories.
+class Opening {
+ public:
+  Opening(LogSetState& state, std::function<LogOptions(const TopicPartition&, const Uuid&)> options,
+          std::function<void(const RecoveryProgress&)> tell)
+      : state_(state), options_of_(std::move(options)), progress_(std::move(tell)) {}
+
+  io::Task<void> run();
+
+ private:
+  /// Takes the jobs that the predicate picks, `at_once` at a time.
+  io::Task<void> each(bool clean, size_t at_once, io::Task<void> (Opening::*step)(Job&));
+  io::Task<void> prepare(Job& job);
+  io::Task<void> open(Job& job);
+  io::Task<Result<std::shared_ptr<Log>>> open_log(const Job& job);
+  void failed(Job& job, Error cause);
+  static bool is_clean(const Job& job) { return job.directory->found().clean; }
+
+  LogSetState& state_;
+  const std::function<LogOptions(const TopicPartition&, const Uuid&)> options_of_;
+  Progress progress_;
+  std::vector<Job> jobs_;
+};
+
+io::Task<void> Opening::each(bool clean, size_t at_once, io::Task<void> (Opening::*step)(Job&)) {
+  std::vector<Job*> picked;
+  for (Job& job : jobs_)
+    if (is_clean(job) == clean && !job.failed) picked.push_back(&job);
+  co_await run_on_workers(state_.ports.runtime.executor, picked.size(), at_once,
+                          [&](size_t i) { return (this->*step)(*picked[i]); });
+}
+
+io::Task<void> Opening::run() {
+  for (const auto& directory : state_.directories) {
+    for (auto& found : directory->found().logs)
+      jobs_.push_back({.directory = directory.get(), .found = std::move(found)});
+  }
+  const size_t recovered_at_once = std::max<size_t>(state_.options.recovery_parallelism, 1);
+  co_await each(false, recovered_at_once, &Opening::prepare);
+  uint64_t bytes = 0;
+  for (const Job& job : jobs_) bytes += job.bytes;
+  progress_.expect(jobs_.size(), bytes);
+  co_await each(true, kOpenedAtOnce, &Opening::open);
+  co_await each(false, recovered_at_once, &Opening::open);
+}
+
+io::Task<void> Opening::prepare(Job& job) {
+  const Offset from = job.found.synced_end ? job.found.synced_end->offset : Offset{0};
+  auto bytes = co_await prepare_recovery(
+      job.directory->disk(), job.directory->path() + "/" + job.found.partition.folder(), from);
+  if (bytes) {
+    job.bytes = *bytes;
+  } else {
+    failed(job, std::move(bytes).error());
+  }
+}
+
+io::Task<void> Opening::open(Job& job) {
+  if (!state_.table.claim(job.found.partition)) {
+    // Not in the table: it would hide the one that is.
+    state_.ports.log.error(
+        "log left out, another directory has one of that name",
+        {{"folder", job.directory->path() + "/" + job.found.partition.folder()}});
+    co_return;
+  }
+  auto log = co_await open_log(job);
+  if (!log) {
+    failed(job, std::move(log).error());
+    co_return;
+  }
+  if (const auto damage = (*log)->damage()) {
+    state_.ports.log.error("log is damaged, it is served read-only",
+                           {{"log", job.found.partition.folder()}, {"damage", *damage}});
+  }
+  state_.table.put({.log = *log,
+                    .directory = job.directory,
+                    .recorded_synced_end = synced_end_of(job.found, (*log)->topic_id()),
+                    .cleaned_end = std::min(job.found.cleaned_end, (*log)->ends().end)});
+  progress_.done(1, 0);
+}
+
+io::Task<Result<std::shared_ptr<Log>>> Opening::open_log(const Job& job) {
+  const std::string folder = job.directory->path() + "/" + job.found.partition.folder();
+  CO_ASSIGN_OR_RETURN(const auto topic_id, co_await read_topic_id(job.directory->disk(), folder));
+  LogParams params;
+  params.directory = job.directory->path();
+  params.partition = job.found.partition;
+  params.topic_id = topic_id.value_or(Uuid());
+  params.options = options_of_(params.partition, params.topic_id);
+  params.synced_end = synced_end_of(job.found, params.topic_id);
+  params.recovery_point = params.synced_end;
+  params.log_start = job.found.log_start;
+  params.high_watermark = job.found.high_watermark;
+  params.clean = is_clean(job);
+  params.power_lost = job.directory->found().power_lost;
+  params.on_recovered = [this](uint64_t bytes) { progress_.done(0, bytes); };
+  co_return co_await Log::open(state_.log_ports(*job.directory, job.found.partition),
+                               std::move(params));
+}
+
+void Opening::failed(Job& job, Error cause) {
+  job.failed = true;
+  state_.ports.log.error("log not opened", {{"log", job.found.partition.folder()},
+                                            {"directory", job.directory->path()},
+                                            {"cause", cause.message()}});
+  state_.table.add_failed(
+      {.found = std::move(job.found), .directory = job.directory, .cause = std::move(cause)});
+  progress_.done(1, 0);
+}
+
+io::Task<void> open_directories(LogSetState& state, LogSetIdentity identity,
+                                std::vector<std::optional<Error>>& errors) {
+  const auto& paths = state.options.directories;
+  std::vector<std::unique_ptr<DataDirectory>> opened(paths.size());
+  errors.resize(paths.size());
+  co_await run_on_workers(state.ports.runtime.executor, paths.size(), paths.size(),
+                          [&](size_t i) -> io::Task<void> {
+                            auto directory = co_await DataDirectory::open(
+                                state.directory_ports(), paths[i],
+                                {.in_flight = state.options.lanes.in_flight,
+                                 .timeout = state.options.lanes.timeout,
+                                 .boot_id = state.options.boot_id},
+                                {.cluster_id = identity.cluster_id, .node_id = identity.node_id});
+                            if (directory) {
+                              opened[i] = std::move(*directory);
+                            } else {
+                              errors[i] = std::move(directory).error();
+                            }
+                          });
+  std::erase(opened, nullptr);
+  state.directories = std::move(opened);
+}
+
+/// In use elsewhere or another's: a mistake of whoever starts us, not a broken disk.
+bool is_misconfigured(const Error& error) {
+  return error == Errc::locked || error == Errc::wrong_cluster;
+}
+
+}  // namespace
+
+io::Task<Result<std::unique_ptr<LogSet>>> LogSet::open(
+    LogSetPorts ports, LogSetOptions options, LogSetIdentity identity,
+    std::function<LogOptions(const TopicPartition&, const Uuid&)> options_of,
+    std::function<void(const RecoveryProgress&)> on_progress) {
+  if (options.directories.empty())
+    co_return fail(Errc::invalid_argument, "no data directory is configured; name at least one");
+  auto state = std::make_unique<LogSetState>(std::move(ports), std::move(options));
+  std::vector<std::optional<Error>> errors;
+  co_await open_directories(*state, std::move(identity), errors);
+  for (size_t i = 0; i < errors.size(); ++i) {
+    if (!errors[i]) continue;
+    if (is_misconfigured(*errors[i]) || state->directories.empty())
+      co_return fail(std::move(*errors[i]));
+    state->ports.log.error("data directory left out", {{"directory", state->options.directories[i]},
+                                                       {"cause", errors[i]->message()}});
+    state->left_out.emplace_back(state->options.directories[i], errors[i]->message());
+  }
+  {
+    Opening opening(*state, std::move(options_of), std::move(on_progress));
+    co_await opening.run();
+  }
+  for (const auto& directory : state->directories) {
+    for (const auto& folder : directory->found().deleted)
+      state->discarder.add_folder(directory->disk(), directory->path() + "/" + folder, TimePoint{});
+    // What a crash left in the checkpoints about logs that are gone goes before any is made anew.
+    if (!directory->offline_because())
+      CO_RETURN_IF_ERROR(co_await directory->checkpoints().write());
+  }
+  state->background = std::make_unique<Background>(
+      Background::Ports{.runtime = state->ports.runtime,
+                        .log = state->ports.log,
+                        .table = state->table,
+                        .directories = state->directories,
+                        .discarder = state->discarder},
+      Background::Intervals{.checkpoint = state->options.checkpoint_interval,
+                            .retention = state->options.retention_interval,
+                            .compaction = state->options.compaction_interval});
+  co_return std::unique_ptr<LogSet>(new LogSet(std::move(state)));
+}
+
+}  // namespace sluice::storage

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/background.h"
+#include "storage/data_directory.h"
+#include "storage/discarder.h"
+#include "storage/file_cache.h"
+#include "storage/log_set.h"
+#include "storage/log_table.h"
+
+namespace sluice::storage {
+
+/// What a LogSet is made of. Stays where it is: the parts point to each other.
+struct LogSetState {
+  LogSetState(LogSetPorts to, LogSetOptions chosen);
+  LogSetState(const LogSetState&) = delete;
+  LogSetState& operator=(const LogSetState&) = delete;
+
+  LogPorts log_ports(DataDirectory& directory, const TopicPartition& partition);
+  DataDirectory::Ports directory_ports();
+  /// Of those online, the one with the fewest logs; null when there is none.
+  DataDirectory* roomiest() const;
+
+  const LogSetPorts ports;
+  const LogSetOptions options;
+  FileCache files;
+  MemoryBudget& producer_memory;
+  MemoryBudget& compaction_memory;
+  Discarder discarder;
+  std::vector<std::unique_ptr<DataDirectory>> directories;
+  /// Directories that could not be used, and why.
+  std::vector<std::pair<std::string, std::string>> left_out;
+  LogTable table;
+  /// After everything it works on.
+  std::unique_ptr<Background> background;
+  bool closed = false;
+};
+
+}  // namespace sluice::storage

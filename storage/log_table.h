@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "base/guarded.h"
+#include "storage/data_directory.h"
+#include "storage/log.h"
+
+namespace sluice::storage {
+
+/// The logs that are open, and the folders that could not be made into one. Thread-safe; nothing is
+/// asked of a log while the table is locked.
+class LogTable {
+ public:
+  struct Entry {
+    std::shared_ptr<Log> log;
+    DataDirectory* directory = nullptr;
+    /// What the checkpoint said at open: a damaged log must not forget it.
+    Offset recorded_synced_end{0};
+    /// Where compaction goes on; negative: it never ran.
+    Offset cleaned_end{-1};
+  };
+  struct Failed {
+    DataDirectory::FoundLog found;
+    const DataDirectory* directory = nullptr;
+    Error cause{Errc::internal};
+  };
+
+  std::shared_ptr<Log> find(const TopicPartition& partition) const;
+  std::optional<Entry> entry(const TopicPartition& partition) const;
+  std::optional<Error> find_failed(const TopicPartition& partition) const;
+  std::vector<std::shared_ptr<Log>> all() const;
+  std::vector<Entry> entries() const;
+  size_t logs_in(const DataDirectory& directory) const;
+  bool any_failed_in(const DataDirectory& directory) const;
+
+  /// Claims a name for a log that is being made; false when it is taken.
+  bool claim(const TopicPartition& partition);
+  /// Takes the log out and claims its name until it is released; empty when there is none.
+  std::optional<Entry> take(const TopicPartition& partition);
+  /// Puts a log in, and ends the claim to its name.
+  void put(Entry entry);
+  void release(const TopicPartition& partition);
+  void add_failed(Failed failed);
+  /// Notes how far the log was compacted, if it is still there.
+  void set_cleaned_end(const Log& log, Offset end);
+  /// The log is going to be cut: what comes behind `end` then was never compacted.
+  void lower_cleaned_end(const TopicPartition& partition, Offset end);
+
+  /// What the checkpoints of a directory are to say.
+  std::vector<CheckpointRow> rows(const DataDirectory& directory) const;
+
+ private:
+  struct Hash {
+    size_t operator()(const TopicPartition& key) const {
+      return absl::HashOf(key.topic, key.partition.value());
+    }
+  };
+  struct Tables {
+    absl::flat_hash_map<TopicPartition, Entry, Hash> logs;
+    absl::flat_hash_map<TopicPartition, Failed, Hash> failed;
+    absl::flat_hash_set<TopicPartition, Hash> claimed;
+  };
+  Guarded<Tables> tables_;
+};
+
+}  // namespace sluice::storage

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "io/disk.h"
+
+namespace sluice::storage {
+
+/// Compaction's output while it is written, and once it is sure to replace its originals.
+inline constexpr std::string_view kCleanedSuffix = ".cleaned";
+inline constexpr std::string_view kSwapSuffix = ".swap";
+
+/// Brings a log's folder, before the log is opened, to a state without `.cleaned` and `.swap`
+/// files: a compaction that had not renamed its log to `.swap` is undone, one that had is finished
+/// (FORMAT.md, "Compaction"). Its indexes are left to be built again. Repeatable after a crash.
+io::Task<Result<>> finish_swaps(io::Disk& disk, std::string folder);
+
+}  // namespace sluice::storage
