@@ -32,6 +32,13 @@ io::Task<Result<size_t>> SimFile::read_at(uint64_t position, MutableBytes out, i
   });
 }
 
+Result<size_t> SimFile::read_now(uint64_t position, MutableBytes out) {
+  const auto call = disk_.begin(DiskOp::read, path_, position, out.size());
+  auto read = [&]() -> Result<size_t> { return disk_.image_.content(inode_).read(position, out); };
+  auto nothing = [] {};
+  return disk_.act<size_t>(call, read, nothing);
+}
+
 io::Task<Result<>> SimFile::write_at(uint64_t position, std::span<const ByteView> parts, io::Lane) {
   const auto call = disk_.begin(DiskOp::write, path_, position, total_size(parts));
   return disk_.perform<void>(

@@ -36,8 +36,10 @@ class SimFile final : public io::File {
 
   const std::string& path() const override { return path_; }
 
+  /// A read without latency, for sending from the page cache.
+  Result<size_t> read_now(uint64_t position, MutableBytes out);
+
  private:
-  friend class SimSocket;
   Result<> check_writable(const DiskCall& call) const;
   void warm(uint64_t position, uint64_t length);
 

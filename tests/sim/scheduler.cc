@@ -86,6 +86,10 @@ bool Scheduler::step() {
   return true;
 }
 
+void Scheduler::drop_events() {
+  while (!events_.empty()) std::exchange(events_, {});  // closing a socket makes new ones
+}
+
 std::string Scheduler::describe() const {
   return "seed " + std::to_string(seed_) + ", " + std::to_string(now_.count()) + " ns, step " +
          std::to_string(steps_);

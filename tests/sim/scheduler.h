@@ -84,6 +84,8 @@ class Scheduler {
   void call_after(Duration delay, std::move_only_function<void()> event);
   /// One thing happens; false when nothing ever will.
   bool step();
+  /// Forgets what would have happened; what the events own is destroyed.
+  void drop_events();
   /// The seed, time and steps so far, for messages.
   std::string describe() const;
 
