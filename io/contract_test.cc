@@ -19,7 +19,6 @@ class RealWorld final : public World {
   Runtime& runtime() override { return system_.runtime(); }
   std::string directory() override { return directory_; }
   void run(Task<void> task) override { system_.run(std::move(task)); }
-  bool has_ring() const { return system_.uring_refusal().empty(); }
 
  private:
   static std::string make_directory() {
@@ -40,11 +39,6 @@ WorldMaker uring() {
 
 INSTANTIATE_TEST_SUITE_P(Real, DiskContract, testing::Values(threads(), uring()), name_of_world);
 INSTANTIATE_TEST_SUITE_P(Real, NetworkContract, testing::Values(threads()), name_of_world);
-
-TEST(UringWorld, SaysWhyItIsNotUsed) {
-  const RealWorld none(SystemOptions::DiskBackend::threads);
-  EXPECT_FALSE(none.has_ring());
-}
 
 }  // namespace
 }  // namespace sluice::io
