@@ -8,6 +8,7 @@
 
 #include "tests/sim/simulator.h"
 #include "tests/support/disk_contract.h"
+#include "tests/support/network_contract.h"
 
 namespace sluice::io {
 namespace {
@@ -41,6 +42,12 @@ INSTANTIATE_TEST_SUITE_P(
         WorldMaker{"Slow",
                    [] { return std::make_unique<SimWorld>(std::chrono::milliseconds(5)); }}),
     name_of_world);
+
+INSTANTIATE_TEST_SUITE_P(Simulated, NetworkContract,
+                         testing::Values(WorldMaker{
+                             "Network",
+                             [] { return std::make_unique<SimWorld>(Duration::zero()); }}),
+                         name_of_world);
 
 }  // namespace
 }  // namespace sluice::io

@@ -67,6 +67,31 @@ bool DiskCall::mutates() const {
   return false;
 }
 
+bool DiskCall::takes_space() const {
+  switch (op) {
+    case DiskOp::open:
+    case DiskOp::write:
+    case DiskOp::sync:
+    case DiskOp::allocate:
+    case DiskOp::rename:
+    case DiskOp::create_directories:
+    case DiskOp::sync_directory:
+    case DiskOp::lock:
+      return true;
+    case DiskOp::read:
+    case DiskOp::write_back:
+    case DiskOp::truncate:
+    case DiskOp::map:
+    case DiskOp::read_ahead:
+    case DiskOp::remove:
+    case DiskOp::remove_directory:
+    case DiskOp::list:
+    case DiskOp::exists:
+      return false;
+  }
+  return false;
+}
+
 std::string DiskCall::to_string() const {
   std::string text = std::string(name_of(op)) + " " + path;
   if (position != 0 || length != 0) {

@@ -52,6 +52,8 @@ struct DiskCall {
 
   /// Whether it may change what is on the disk or what is durable.
   bool mutates() const;
+  /// Whether a full disk may refuse it.
+  bool takes_space() const;
   /// "write data/t-0/00.log at 512, 100 bytes (call 7)".
   std::string to_string() const;
 };

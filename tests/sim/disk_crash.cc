@@ -40,6 +40,12 @@ DiskImage DiskImage::crash(CrashMode mode, Random& random) const {
   return after;
 }
 
+bool DiskImage::has_unsynced() const {
+  return !unsynced_names_.empty() || std::ranges::any_of(files_, [](const auto& entry) {
+    return entry.second->forgot || !entry.second->unsynced.empty();
+  });
+}
+
 std::vector<const DiskImage::NameChange*> DiskImage::surviving_names(CrashMode mode,
                                                                      Random& random) const {
   std::vector<const NameChange*> surviving;

@@ -40,6 +40,8 @@ class DiskImage {
 
   /// The disk as the next boot finds it: durable and in use are the same in it.
   DiskImage crash(CrashMode mode, Random& random) const;
+  /// Whether a crash could lose anything.
+  bool has_unsynced() const;
   /// Of all names, kinds, sizes and contents that programs see; not of what is durable.
   uint64_t hash() const;
 

@@ -215,7 +215,8 @@ io::Task<Result<std::unique_ptr<io::Socket>>> SimHost::connect(io::Endpoint to,
   if (!alive_) co_return fail(Errc::connection_failed, where + ": the node was killed");
   std::string target = is_own(to.host) ? name_ : to.host;
   if (!network_.hosts_.contains(target)) co_return fail(Errc::unresolved_host, where);
-  auto dial = std::make_shared<Dial>(io::Endpoint{name_, next_port_++});
+  // As the system does, it goes out by the address that it goes to.
+  auto dial = std::make_shared<Dial>(io::Endpoint{is_own(to.host) ? to.host : name_, next_port_++});
   network_.call_after(network_.draw_latency(),
                       [this, dial, target, to] { request(dial, target, to); });
   co_await dial->until(deadline);
