@@ -64,9 +64,7 @@ size_t max_batch_size(size_t key_size, size_t value_size, std::span<const Header
 
 BatchBuilder::BatchBuilder(MutableBytes buffer) { reset(buffer); }
 
-BatchBuilder::BatchBuilder(std::vector<std::byte>& out) : grown_(&out), start_(out.size()) {
-  reset();
-}
+BatchBuilder::BatchBuilder(Growing to) : grown_(&to.out), start_(to.out.size()) { reset(); }
 
 void BatchBuilder::reset(MutableBytes buffer) {
   CHECK(buffer.size() >= kHeaderSize, "a batch has at least its header");

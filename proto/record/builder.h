@@ -43,6 +43,12 @@ size_t max_record_size(size_t key_size, size_t value_size,
 /// At most so many bytes a batch of that one record takes: a buffer of this size never refuses it.
 size_t max_batch_size(size_t key_size, size_t value_size, std::span<const HeaderView> headers = {});
 
+/// Says that the batch is written behind what `out` holds. It grows as needed, up to the format's
+/// 2 GiB, and must not be touched until finish().
+struct Growing {
+  std::vector<std::byte>& out;
+};
+
 /// Encodes records as they come, into bytes the caller owns; allocates nothing for a record.
 /// Reusable by reset(). Not thread-safe.
 class BatchBuilder {
@@ -50,9 +56,9 @@ class BatchBuilder {
   /// The batch is written at the start of `buffer` (at least kHeaderSize bytes) and is full when
   /// the buffer is. The buffer must outlive the use of the builder.
   explicit BatchBuilder(MutableBytes buffer);
-  /// The batch is written behind what `out` holds; `out` grows as needed, up to the format's 2 GiB,
-  /// and must not be touched until finish().
-  explicit BatchBuilder(std::vector<std::byte>& out);
+  explicit BatchBuilder(Growing to);
+  /// Ambiguous: say MutableBytes(v) for a fixed buffer, Growing{v} for one that grows.
+  explicit BatchBuilder(std::vector<std::byte>&) = delete;
 
   /// Starts over with an empty batch, in place.
   void reset();

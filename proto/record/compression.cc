@@ -249,6 +249,10 @@ Result<> Decompressor::decompress(Codec codec, ByteView input, size_t max_size,
                                   std::vector<std::byte>& out) {
   // Sizes inside a batch are 32 bits, so nothing valid is larger.
   max_size = std::min(max_size, kMaxBatchSize);
+  // Every format writes something for nothing, though zstd would read nothing from nothing.
+  if (input.empty() && codec != Codec::none && codec <= Codec::zstd) {
+    return undecodable(name_of(codec));
+  }
   switch (codec) {
     case Codec::none:
       if (input.size() > max_size) return inflates_beyond(max_size);

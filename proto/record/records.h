@@ -63,6 +63,13 @@ class HeadersView {
 
   size_t size() const { return static_cast<size_t>(count_); }
   bool empty() const { return count_ == 0; }
+  /// The encoded headers, from the first one on to the end of the record; checked() makes them
+  /// iterable again.
+  ByteView encoded() const { return {at_, end_}; }
+  /// From encoded() and size() of a view that a RecordReader made.
+  static HeadersView checked(ByteView encoded, size_t count) {
+    return {encoded.data(), encoded.data() + encoded.size(), static_cast<int32_t>(count)};
+  }
   Iterator begin() const { return {at_, end_, count_}; }
   Iterator end() const { return {}; }
 
