@@ -1,0 +1,106 @@
+#include "storage/log.h"
+
+#include <utility>
+
+#include "storage/log_context.h"
+#include "storage/log_reader.h"
+#include "storage/log_syncer.h"
+#include "storage/log_writer.h"
+#include "storage/recovery.h"
+
+namespace sluice::storage {
+
+struct Log::Parts {
+  Parts(LogPorts ports, LogParams& params)
+      : context(std::move(ports), params), syncer(context), reader(context) {}
+
+  LogContext context;
+  LogSyncer syncer;
+  LogReader reader;
+  /// Made once the state is there.
+  std::unique_ptr<LogWriter> writer;
+};
+
+Log::Log(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Log::~Log() = default;
+
+io::Task<Result<std::shared_ptr<Log>>> Log::open(LogPorts ports, LogParams params) {
+  auto parts = std::make_unique<Parts>(std::move(ports), params);
+  CO_ASSIGN_OR_RETURN(auto start, co_await recover(parts->context, params));
+  parts->writer = std::make_unique<LogWriter>(parts->context, parts->syncer, std::move(start));
+  co_return std::shared_ptr<Log>(new Log(std::move(parts)));
+}
+
+io::Task<Result<std::shared_ptr<Log>>> Log::create(LogPorts ports, LogParams params) {
+  CO_RETURN_IF_ERROR(
+      co_await ports.disk.create_directories(params.directory + "/" + params.partition.folder()));
+  co_return co_await open(std::move(ports), std::move(params));
+}
+
+io::Task<Result<>> Log::close() { return parts_->writer->close(); }
+io::Task<void> Log::abandon() { return parts_->writer->abandon(); }
+io::Task<Result<Appended>> Log::append(AppendRequest request) {
+  return parts_->writer->append(request);
+}
+io::Task<Result<>> Log::sync_to(Offset end) {
+  return parts_->syncer.sync_to(end, io::Lane::commit);
+}
+io::Task<Result<ReadResult>> Log::read(ReadRequest request) { return parts_->reader.read(request); }
+
+LogEnds Log::ends() const {
+  auto state = parts_->context.state.lock();
+  return {.start = state->start,
+          .end = state->end,
+          .synced_end = state->synced_end,
+          .last_stable = state->last_stable,
+          .bytes = state->sealed_bytes + state->active_bytes};
+}
+
+io::Task<Result<TimestampOffset>> Log::find_by_time(Timestamp at) {
+  return parts_->reader.find_by_time(at);
+}
+io::Task<Result<TimestampOffset>> Log::find_max_timestamp() {
+  return parts_->reader.find_max_timestamp();
+}
+
+LeaderEpoch Log::latest_epoch() const { return parts_->context.state.lock()->epochs.latest(); }
+io::Task<Result<>> Log::start_epoch(LeaderEpoch epoch) {
+  return parts_->writer->start_epoch(epoch);
+}
+std::pair<LeaderEpoch, Offset> Log::end_of_epoch(LeaderEpoch epoch) const {
+  auto state = parts_->context.state.lock();
+  return state->epochs.end_of(epoch, state->end);
+}
+
+io::Task<Result<>> Log::truncate_to(Offset end) { return parts_->writer->truncate_to(end); }
+io::Task<Result<>> Log::advance_start(Offset start) { return parts_->writer->advance_start(start); }
+io::Task<Result<>> Log::roll() { return parts_->writer->roll(); }
+io::Task<Result<std::vector<SegmentInfo>>> Log::segments() { return parts_->reader.segments(); }
+io::Task<Result<>> Log::replace_segments(std::vector<Offset> old, uint64_t bytes,
+                                         std::function<io::Task<Result<>>()> swap_files) {
+  return parts_->writer->replace_segments(std::move(old), bytes, std::move(swap_files));
+}
+io::Task<Result<>> Log::expire_producers(Timestamp now) {
+  return parts_->writer->expire_producers(now);
+}
+
+void Log::set_options(LogOptions options) {
+  auto changed = std::make_shared<const LogOptions>(options);
+  parts_->context.state.lock()->options.swap(changed);
+}
+LogOptions Log::options() const { return *parts_->context.state.lock()->options; }
+void Log::set_high_watermark(Offset offset) {
+  parts_->context.state.lock()->high_watermark = offset;
+}
+Offset Log::high_watermark() const { return parts_->context.state.lock()->high_watermark; }
+
+const TopicPartition& Log::partition() const { return parts_->context.partition; }
+const Uuid& Log::topic_id() const { return parts_->context.topic_id; }
+const std::string& Log::directory() const { return parts_->context.directory; }
+std::optional<std::string> Log::damage() const {
+  auto state = parts_->context.state.lock();
+  if (!state->damage) return std::nullopt;
+  return *state->damage;
+}
+
+}  // namespace sluice::storage

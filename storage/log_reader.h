@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "storage/log_context.h"
+#include "storage/segment_lookup.h"
+
+namespace sluice::storage {
+
+/// Finds what is asked of a log; the bytes themselves stay in the file. Any number at once.
+class LogReader {
+ public:
+  explicit LogReader(LogContext& log) : log_(log) {}
+
+  // See Log.
+  io::Task<Result<ReadResult>> read(ReadRequest request);
+  io::Task<Result<TimestampOffset>> find_by_time(Timestamp at);
+  io::Task<Result<TimestampOffset>> find_max_timestamp();
+  io::Task<Result<std::vector<SegmentInfo>>> segments();
+
+ private:
+  /// The part of a log that a read looks at, as it was at one moment.
+  struct Place {
+    SegmentRange range;
+    Offset next{0};  // where the range ends
+    uint32_t generation = 0;
+    bool active = false;
+    Offset log_start{0}, log_end{0};
+    /// Where the batches with the wanted offset and with the bound begin, when that is known.
+    std::optional<uint64_t> from, bound;
+  };
+  Result<Place> place(const ReadRequest& request) const;
+  io::Task<Result<ReadResult>> read_at(const ReadRequest& request, Place& place);
+  io::Task<Result<uint64_t>> end_of(const ReadRequest& request, const Place& place);
+  io::Task<Result<uint64_t>> bound_of(const ReadRequest& request, const Place& place);
+  bool changed(const Place& place) const;
+  std::vector<SegmentInfo> list() const;
+  std::vector<SegmentRange> ranges(Offset& start) const;
+
+  LogContext& log_;
+};
+
+}  // namespace sluice::storage

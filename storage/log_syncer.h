@@ -1,0 +1,26 @@
+#pragma once
+
+#include "io/disk.h"
+#include "storage/log_context.h"
+
+namespace sluice::storage {
+
+/// Group commit: one sync of the log in flight at a time, which counts for all who wait for what
+/// was appended before it began; who waits for more joins the next.
+class LogSyncer {
+ public:
+  explicit LogSyncer(LogContext& log) : log_(log) {}
+
+  /// See Log::sync_to.
+  io::Task<Result<>> sync_to(Offset end, io::Lane lane);
+
+ private:
+  io::Task<Result<>> lead(Offset end, io::Lane lane);
+  io::Task<Result<>> sync_files(io::Lane lane, std::shared_ptr<const SegmentList> segments,
+                                Offset from, bool folder);
+  void finish(const Result<>& outcome, Offset target);
+
+  LogContext& log_;
+};
+
+}  // namespace sluice::storage

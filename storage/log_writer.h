@@ -1,0 +1,121 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "io/task.h"
+#include "storage/active_segment.h"
+#include "storage/append_queue.h"
+#include "storage/log_context.h"
+#include "storage/log_syncer.h"
+#include "storage/producer_state.h"
+#include "storage/write_pacer.h"
+
+namespace sluice::storage {
+
+/// The one writer of a log at a time: who holds the queue's role owns everything in here, and
+/// nobody else looks at it. What others may see is published in LogState.
+class LogWriter {
+ public:
+  struct Start {
+    ActiveSegment active;
+    ProducerState producers;
+  };
+  LogWriter(LogContext& log, LogSyncer& syncer, Start start);
+
+  // See Log.
+  io::Task<Result<Appended>> append(AppendRequest request);
+  io::Task<Result<>> roll();
+  io::Task<Result<>> start_epoch(LeaderEpoch epoch);
+  io::Task<Result<>> truncate_to(Offset end);
+  io::Task<Result<>> advance_start(Offset start);
+  io::Task<Result<>> replace_segments(std::vector<Offset> old, uint64_t bytes,
+                                      std::function<io::Task<Result<>>()> swap_files);
+  io::Task<Result<>> expire_producers(Timestamp now);
+  io::Task<Result<>> close();
+  io::Task<void> abandon();
+
+ private:
+  /// The writer's role, for as long as it lives.
+  class [[nodiscard]] Role {
+   public:
+    explicit Role(LogWriter* writer) : writer_(writer) {}
+    Role(Role&& other) noexcept : writer_(std::exchange(other.writer_, nullptr)) {}
+    Role& operator=(Role&&) = delete;
+    ~Role() {
+      if (writer_ != nullptr) writer_->leave();
+    }
+
+   private:
+    LogWriter* writer_;
+  };
+  /// Appends that share a write. Those before `settled` have their outcome; of the others, the
+  /// admitted ones' bytes are in `parts`.
+  struct Round {
+    static constexpr size_t kMost = 32;
+    static constexpr size_t kMostBytes = 1_MiB;
+    std::array<PendingAppend*, kMost> appends{};
+    std::array<ByteView, kMost> parts{};
+    size_t count = 0;
+    size_t settled = 0;
+    size_t part_count = 0;
+    uint64_t bytes = 0;
+  };
+
+  io::Task<Role> role();
+  void leave();
+
+  // Appending (log_writer.cc).
+  io::Task<void> write_rounds(PendingAppend& first, bool others_wait);
+  bool next_round(bool stay);
+  io::Task<void> write_round();
+  io::Task<bool> make_room(PendingAppend& append, size_t place);
+  Result<> admit(PendingAppend& append);
+  io::Task<void> write_gathered(size_t upto);
+  io::Task<void> refuse_gathered(size_t upto, Error cause);
+  io::Task<Result<Appended>> write_replica(PendingAppend& append);
+  io::Task<Result<>> write_run(ByteView batches);
+  io::Task<Result<>> write_parts(std::span<const ByteView> parts, uint64_t bytes);
+  void publish_end(std::span<const ByteView> written, uint64_t position);
+
+  // Segments and space (log_segments.cc).
+  io::Task<Result<>> roll_segment();
+  void publish_segments(std::vector<SealedSegment> sealed);
+  void pace(uint64_t position, uint64_t bytes);
+  io::Task<void> reserve(std::shared_ptr<Segment> segment, WritePacer::Range range);
+  io::Task<void> sync_behind(Offset end);
+  io::Task<void> write_snapshot(Offset at, std::vector<std::byte> content);
+
+  // Everything else that changes the log (log_changes.cc).
+  Result<> refusal() const;
+  io::Task<Result<>> begin_epoch(LeaderEpoch epoch, Offset start);
+  io::Task<Result<>> store_epochs(LeaderEpochs epochs);
+  io::Task<Result<>> cut(Offset end);
+  io::Task<Result<>> retire(std::vector<SealedSegment> segments);
+  io::Task<Result<>> finish_files();
+  Error broken(Error cause, std::string_view doing);
+
+  LogContext& log_;
+  LogSyncer& syncer_;
+  ActiveSegment active_;
+  ProducerState producers_;
+  WritePacer pacer_;
+  Round round_;
+  std::shared_ptr<const LogOptions> options_;
+  Offset start_{0};
+  /// The next offset to assign: behind what is gathered.
+  Offset next_;
+  LeaderEpoch epoch_;
+  /// Something was written since the log was opened: close() has work.
+  bool changed_ = false;
+  bool closed_ = false;
+  /// What happened half-way to the files is not known: nothing may be changed any more.
+  bool broken_ = false;
+};
+
+}  // namespace sluice::storage
