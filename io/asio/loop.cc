@@ -10,6 +10,13 @@
 #include "base/check.h"
 
 namespace sluice::io {
+namespace {
+
+/// How often a turn goes over what became ready before it looks at the descriptors: a look costs
+/// 0.3 us, and who hands on to the next in a queue of waiters should not pay it each time.
+constexpr int kRounds = 4;
+
+}  // namespace
 
 struct AsioLoop::Engine {
   // The hint 1 promises Asio a single thread: posts from handlers go without its lock.
@@ -77,9 +84,11 @@ void AsioLoop::turn(F&& first) {
 }
 
 void AsioLoop::run_ready() {
-  batch_.swap(ready_);
-  for (const auto coroutine : batch_) coroutine.resume();
-  batch_.clear();
+  for (int round = 0; round < kRounds && !ready_.empty(); ++round) {
+    batch_.swap(ready_);
+    for (const auto coroutine : batch_) coroutine.resume();
+    batch_.clear();
+  }
 }
 
 void AsioLoop::take_inbox() {

@@ -33,8 +33,8 @@ class DescriptorWatch {
 };
 
 /// An epoll loop of Asio's, run by one thread. A turn is one ready descriptor, timer or inbox and
-/// all the coroutines that it made ready; what these make ready in turn comes after a look at the
-/// descriptors, so that nobody who yields in circles shuts out the network.
+/// the coroutines that it made ready, for a few rounds; what is ready then comes after a look at
+/// the descriptors, so that nobody who yields in circles shuts out the network.
 class AsioLoop final : public Loop {
  public:
   AsioLoop(size_t index, const Clock& clock);
