@@ -1,0 +1,24 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "proto/native/protocol.pb.h"
+
+namespace sluice::broker {
+
+/// By the number of the request in the RequestHeader's oneof, less kFirstApi; "other" last.
+inline constexpr std::array<std::string_view, 13> kNativeApis = {
+    "hello",          "metadata",       "create_topic", "delete_topic", "describe_topic",
+    "alter_topic",    "add_partitions", "produce",      "fetch",        "list_offsets",
+    "delete_records", "init_producer",  "other"};
+inline constexpr int kFirstApi = native::RequestHeader::kHello;
+
+constexpr uint8_t api_index(native::RequestHeader::RequestCase request) {
+  const int index = static_cast<int>(request) - kFirstApi;
+  return static_cast<uint8_t>(index >= 0 && index < 12 ? index : 12);
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "broker/server/exchange.h"
+#include "io/task.h"
+#include "proto/native/protocol.pb.h"
+
+namespace sluice::broker {
+
+class NativeConnection;
+
+/// A decoded request and the answer being made. Lives until its handler is done.
+struct NativeCall {
+  NativeConnection& connection;
+  Exchange& exchange;
+  const native::RequestHeader& request;
+  native::ResponseHeader& response;
+  /// What follows the header; gone after exchange.release_frame().
+  MutableBytes payload;
+};
+
+// The handlers, one file each. An error answers the request as a whole; the connection goes on,
+// unless the handler set `response.close_after`.
+io::Task<Result<>> answer_hello(NativeCall& call);
+io::Task<Result<>> answer_metadata(NativeCall& call);
+io::Task<Result<>> answer_create_topic(NativeCall& call);
+io::Task<Result<>> answer_delete_topic(NativeCall& call);
+io::Task<Result<>> answer_describe_topic(NativeCall& call);
+io::Task<Result<>> answer_alter_topic(NativeCall& call);
+io::Task<Result<>> answer_add_partitions(NativeCall& call);
+io::Task<Result<>> answer_produce(NativeCall& call);
+io::Task<Result<>> answer_fetch(NativeCall& call);
+io::Task<Result<>> answer_list_offsets(NativeCall& call);
+io::Task<Result<>> answer_delete_records(NativeCall& call);
+io::Task<Result<>> answer_init_producer(NativeCall& call);
+
+}  // namespace sluice::broker

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+
+#include "broker/native/call.h"
+#include "broker/native/front_end.h"
+#include "broker/replication/fetch_session.h"
+#include "broker/security/principal.h"
+#include "broker/server/protocol.h"
+#include "broker/server/worker.h"
+
+namespace sluice::broker {
+
+/// The native protocol's side of one connection: frames, the hello, and what handlers keep between
+/// requests.
+class NativeConnection final : public Protocol {
+ public:
+  NativeConnection(const NativeFrontEnd& front_end, ProtocolPorts ports);
+
+  Result<FrameHead> measure(ByteView begin) override;
+  io::Task<void> handle(Exchange& exchange) override;
+  void refuse(Exchange& exchange, const Error& why) override;
+  void end() override;
+
+  const NativeFrontEnd& front_end() const { return front_end_; }
+  const Services& services() const { return front_end_.services(); }
+  const Principal& principal() const { return principal_; }
+  Worker& worker() { return worker_; }
+  const io::Endpoint& peer() const { return peer_; }
+
+  /// The hello was agreed on; only then other requests and frames of full size are taken.
+  void agree() { agreed_ = true; }
+  bool agreed() const { return agreed_; }
+  /// The connection's one fetch session, made on first use.
+  FetchSession& fetch_session();
+
+ private:
+  io::Task<void> dispatch(NativeCall& call);
+  Result<> check(const NativeCall& call) const;
+  /// Ends the request's connection with this answer.
+  void reject(Exchange& exchange, uint64_t correlation_id, const Error& why);
+
+  const NativeFrontEnd& front_end_;
+  Worker& worker_;
+  const io::Endpoint& peer_;
+  Principal principal_;
+  std::unique_ptr<FetchSession> fetch_session_;
+  bool agreed_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace sluice::broker

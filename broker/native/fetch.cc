@@ -1,0 +1,104 @@
+#include <algorithm>
+
+#include "broker/native/connection.h"
+#include "broker/native/wire.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr Duration kLongestWait = std::chrono::minutes(5);
+/// What one answer carries at most, whatever the reader asks for.
+constexpr size_t kMostBytes = 64_MiB;
+
+Result<FetchTarget> decode_target(const native::FetchRequest::Partition& partition) {
+  FetchTarget target;
+  ASSIGN_OR_RETURN(target.key.topic_id, decode_topic_id(partition.topic_id()));
+  target.key.partition = PartitionId{partition.partition()};
+  target.offset = Offset{partition.offset()};
+  target.max_bytes = partition.max_bytes();
+  if (partition.has_leader_epoch()) target.leader_epoch = LeaderEpoch{partition.leader_epoch()};
+  if (partition.has_last_fetched_epoch()) {
+    target.last_fetched_epoch = LeaderEpoch{partition.last_fetched_epoch()};
+  }
+  return target;
+}
+
+/// What a request names, owned: the request itself may be long gone while it waits.
+struct Named {
+  std::vector<FetchTarget> partitions;
+  std::vector<PartitionKey> forgotten;
+};
+
+Result<Named> decode_named(const native::FetchRequest& request) {
+  Named named;
+  named.partitions.reserve(static_cast<size_t>(request.partitions_size()));
+  for (const auto& partition : request.partitions()) {
+    ASSIGN_OR_RETURN(auto target, decode_target(partition));
+    named.partitions.push_back(target);
+  }
+  named.forgotten.reserve(static_cast<size_t>(request.forgotten_size()));
+  for (const auto& forgotten : request.forgotten()) {
+    ASSIGN_OR_RETURN(const auto topic, decode_topic_id(forgotten.topic_id()));
+    named.forgotten.push_back({topic, PartitionId{forgotten.partition()}});
+  }
+  return named;
+}
+
+void put_fetched(const FetchedPartition& fetched, native::FetchResponse::Partition& to) {
+  to.set_topic_id(std::string(encode_topic_id(fetched.key.topic_id)));
+  to.set_partition(fetched.key.partition.value());
+  if (fetched.error) put_error(*to.mutable_error(), *fetched.error);
+  to.set_high_watermark(fetched.high_watermark.value());
+  to.set_last_stable(fetched.last_stable.value());
+  to.set_log_start(fetched.log_start.value());
+  to.set_size(static_cast<uint32_t>(fetched.slice.length));
+  if (fetched.leadership) {
+    to.set_leader(fetched.leadership->leader.value());
+    to.set_leader_epoch(fetched.leadership->epoch.value());
+  }
+}
+
+FetchRequest to_service(const native::FetchRequest& request, const Named& named,
+                        NativeConnection& connection) {
+  const auto pressure = connection.worker().pressure();
+  const size_t most = std::min({size_t{request.max_bytes()}, kMostBytes,
+                                connection.worker().options().max_frame_bytes}) /
+                      pressure.fetch_divisor;
+  return {.principal = connection.principal(),
+          .session_epoch = request.session_epoch(),
+          .partitions = named.partitions,
+          .forgotten = named.forgotten,
+          .max_wait =
+              std::min<Duration>(std::chrono::milliseconds(request.max_wait_ms()), kLongestWait),
+          .min_bytes = request.min_bytes(),
+          .max_bytes = most,
+          .isolation = request.isolation() == native::FetchRequest::READ_COMMITTED
+                           ? Isolation::read_committed
+                           : Isolation::read_uncommitted};
+}
+
+}  // namespace
+
+io::Task<Result<>> answer_fetch(NativeCall& call) {
+  auto& connection = call.connection;
+  const auto& request = call.request.fetch();
+  if (request.has_replica_id()) {
+    co_return fail(Errc::unsupported, "this broker does not replicate");
+  }
+  CO_ASSIGN_OR_RETURN(const auto named, decode_named(request));
+  call.exchange.release_frame();
+  call.exchange.delay = connection.worker().pressure().request_delay;
+  std::vector<FetchedPartition> fetched;
+  CO_RETURN_IF_ERROR(co_await connection.services().fetch.fetch(
+      connection.fetch_session(), to_service(request, named, connection), fetched));
+  auto& answer = *call.response.mutable_fetch();
+  for (auto& partition : fetched) {
+    put_fetched(partition, *answer.add_partitions());
+    if (partition.slice.length > 0) {
+      call.exchange.response.slices.push_back(std::move(partition.slice));
+    }
+  }
+  co_return Result<>{};
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,54 @@
+#include <algorithm>
+#include <string>
+
+#include "broker/native/connection.h"
+#include "broker/native/wire.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr size_t kMaxClientName = 256;
+
+Result<uint32_t> choose_version(const native::HelloRequest& hello) {
+  const uint32_t version = std::min(hello.max_version(), native::kMaxVersion);
+  if (version >= std::max(hello.min_version(), native::kMinVersion)) return version;
+  return fail(Errc::unsupported_version,
+              "the client speaks versions " + std::to_string(hello.min_version()) + " to " +
+                  std::to_string(hello.max_version()) + ", this broker " +
+                  std::to_string(native::kMinVersion) + " to " +
+                  std::to_string(native::kMaxVersion) + "; use a matching client");
+}
+
+}  // namespace
+
+io::Task<Result<>> answer_hello(NativeCall& call) {
+  auto& connection = call.connection;
+  const auto& hello = call.request.hello();
+  auto version = choose_version(hello);
+  if (!version) {
+    call.exchange.response.close_after = true;
+    co_return fail(std::move(version).error());
+  }
+  if (hello.client_name().size() + hello.client_version().size() > kMaxClientName) {
+    call.exchange.response.close_after = true;
+    co_return fail(Errc::invalid_argument, "the client's name and version have more than " +
+                                               std::to_string(kMaxClientName) + " bytes");
+  }
+  connection.agree();
+  connection.worker().context().log.debug("client connected",
+                                          {{"peer", connection.peer().to_string()},
+                                           {"client", hello.client_name()},
+                                           {"version", hello.client_version()}});
+  const auto& identity = connection.front_end().identity();
+  const auto& options = connection.worker().options();
+  auto& answer = *call.response.mutable_hello();
+  answer.set_version(*version);
+  answer.set_cluster_id(identity.cluster_id);
+  answer.set_node_id(identity.node_id.value());
+  answer.set_broker_version(identity.broker_version);
+  answer.set_max_frame_bytes(static_cast<uint32_t>(options.max_frame_bytes));
+  answer.set_max_in_flight(static_cast<uint32_t>(options.max_in_flight));
+  co_return Result<>{};
+}
+
+}  // namespace sluice::broker

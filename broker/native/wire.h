@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "base/uuid.h"
+#include "broker/server/response.h"
+#include "broker/service/topic_ref.h"
+#include "proto/native/framing.h"
+#include "proto/native/protocol.pb.h"
+
+namespace sluice::broker {
+
+/// What a request may have of repeated entries, counted together.
+inline constexpr size_t kMaxEntries = 10'000;
+
+/// Decodes a frame's header. malformed_frame when it is no Protobuf, holds no request, or more than
+/// kMaxEntries entries: counted before anything is allocated for them.
+Result<> decode_request(ByteView header, native::RequestHeader& request);
+
+/// Fills in the frame of an answer with `payload_size` bytes behind its header. out_of_memory.
+Result<> encode_response(const native::ResponseHeader& header, size_t payload_size,
+                         Response& response, BufferPool& pool);
+
+void put_error(native::ErrorInfo& to, const Error& error);
+
+/// invalid_argument unless it has the size of one.
+Result<Uuid> decode_topic_id(std::string_view bytes);
+/// invalid_argument when it names nothing.
+Result<TopicRef> decode_topic_ref(const native::TopicRef& ref);
+
+inline std::string_view encode_topic_id(const Uuid& id) { return as_text(id.bytes()); }
+
+}  // namespace sluice::broker

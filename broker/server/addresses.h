@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "base/guarded.h"
+#include "broker/server/admission.h"
+
+namespace sluice::broker {
+
+/// The remote addresses that are connected now. Thread-safe.
+class Addresses {
+ public:
+  explicit Addresses(size_t most_connections) : most_(most_connections) {}
+
+  /// Counts a connection; null when the address has as many as it may.
+  std::shared_ptr<AddressAccount> connect(const std::string& host);
+  void disconnect(AddressAccount& account);
+
+ private:
+  const size_t most_;
+  Guarded<absl::flat_hash_map<std::string, std::shared_ptr<AddressAccount>>> accounts_;
+};
+
+}  // namespace sluice::broker

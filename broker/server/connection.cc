@@ -1,0 +1,219 @@
+#include "broker/server/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "base/check.h"
+
+namespace sluice::broker {
+namespace {
+
+/// Bytes that one connection may send before others of its worker have their turn; and when there
+/// are no others.
+constexpr uint32_t kTurn = 256_KiB;
+constexpr uint32_t kTurnAlone = 2_MiB;
+/// What is copied or read ahead at once.
+constexpr size_t kCopyPiece = 256_KiB;
+constexpr uint64_t kColdPiece = 1_MiB;
+/// Sending a resident part first is not worth a turn of its own when it is smaller than this.
+constexpr uint64_t kWarmEnough = 64_KiB;
+
+bool on_this_machine(const io::Endpoint& peer) {
+  return peer.host.starts_with("127.") || peer.host == "::1" ||
+         peer.host.starts_with("::ffff:127.");
+}
+
+bool copies_to(const io::Endpoint& peer, Transfer transfer) {
+  switch (transfer) {
+    case Transfer::automatic:
+      return on_this_machine(peer);
+    case Transfer::sendfile:
+      return false;
+    case Transfer::copy:
+      return true;
+  }
+}
+
+}  // namespace
+
+Connection::Connection(std::unique_ptr<io::Socket> socket, Worker& worker)
+    : socket_(std::move(socket)),
+      worker_(worker),
+      copies_(copies_to(socket_->peer(), worker.options().transfer)),
+      turn_left_(kTurn) {}
+
+io::Task<Result<>> Connection::send(std::span<const ByteView> heads,
+                                    std::span<const storage::FileSlice> slices) {
+  size_t head_bytes = 0;
+  for (const auto& head : heads) head_bytes += head.size();
+  count_out(head_bytes);
+  if (slices.empty()) return io::write_all(*socket_, heads);
+  size_t bytes = 0;
+  for (const auto& slice : slices) bytes += slice.length;
+  if (bytes <= worker_.options().copy_below_bytes) return send_together(heads, slices, bytes);
+  return send_in_turns(heads, slices);
+}
+
+io::Task<Result<>> Connection::send_together(std::span<const ByteView> heads,
+                                             std::span<const storage::FileSlice> slices,
+                                             size_t bytes) {
+  CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers().take(bytes));
+  const MutableBytes all = buffer.bytes().first(bytes);
+  MutableBytes rest = all;
+  for (const auto& slice : slices) {
+    CO_ASSIGN_OR_RETURN(const auto warm_bytes, co_await warm(slice, 0, slice.length));
+    (void)warm_bytes;  // what is missing of so little is read elsewhere by the read itself
+    CO_RETURN_IF_ERROR(co_await read(slice, 0, rest.first(slice.length)));
+    rest = rest.subspan(slice.length);
+  }
+  absl::InlinedVector<ByteView, 8> parts(heads.begin(), heads.end());
+  parts.push_back(all);
+  count_out(bytes);
+  worker_.context().metrics.copied_bytes.add(worker_.index(), bytes);
+  co_return co_await io::write_all(*socket_, parts);
+}
+
+io::Task<Result<>> Connection::send_in_turns(std::span<const ByteView> heads,
+                                             std::span<const storage::FileSlice> slices) {
+  CO_RETURN_IF_ERROR(co_await write(heads, true));
+  for (const auto& slice : slices) {
+    CO_RETURN_IF_ERROR(co_await send_slice(slice, &slice != &slices.back()));
+  }
+  co_return Result<>{};
+}
+
+io::Task<Result<>> Connection::write(std::span<const ByteView> parts, bool more) {
+  absl::InlinedVector<ByteView, 8> rest(parts.begin(), parts.end());
+  std::span<ByteView> left(rest);
+  while (!left.empty()) {
+    auto count = socket_->try_write(left, more);
+    if (!count) {
+      if (!(count.error() == Errc::would_block)) co_return fail(std::move(count).error());
+      CO_RETURN_IF_ERROR(co_await socket_->writable());
+      continue;
+    }
+    while (!left.empty() && *count >= left.front().size()) {
+      *count -= left.front().size();
+      left = left.subspan(1);
+    }
+    if (!left.empty()) left.front() = left.front().subspan(*count);
+  }
+  co_return Result<>{};
+}
+
+io::Task<Result<>> Connection::send_slice(const storage::FileSlice& slice, bool more) {
+  const bool copied = copies_ || slice.length <= worker_.options().copy_below_bytes;
+  uint64_t sent = 0;
+  while (sent < slice.length) {
+    if (turn_left_ == 0) co_await next_turn();
+    const uint64_t most = std::min<uint64_t>(slice.length - sent, turn_left_);
+    CO_ASSIGN_OR_RETURN(const uint64_t ready, co_await warm(slice, sent, most));
+    uint64_t count = std::min<uint64_t>(ready, copied ? kCopyPiece : ready);
+    const bool more_follows = more || sent + count < slice.length;
+    if (copied) {
+      CO_RETURN_IF_ERROR(co_await copy(slice, sent, count, more_follows));
+    } else {
+      CO_ASSIGN_OR_RETURN(count, co_await send_file(slice, sent, count, more_follows));
+    }
+    sent += count;
+    turn_left_ -= static_cast<uint32_t>(count);
+    count_out(count);
+  }
+  co_return Result<>{};
+}
+
+io::Task<Result<>> Connection::copy(const storage::FileSlice& slice, uint64_t from, uint64_t length,
+                                    bool more) {
+  CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers().take(length));
+  const MutableBytes bytes = buffer.bytes().first(length);
+  CO_RETURN_IF_ERROR(co_await read(slice, from, bytes));
+  worker_.context().metrics.copied_bytes.add(worker_.index(), length);
+  const ByteView part = bytes;
+  co_return co_await write({&part, 1}, more);
+}
+
+/// How many bytes of it left; at least one.
+io::Task<Result<uint64_t>> Connection::send_file(const storage::FileSlice& slice, uint64_t from,
+                                                 uint64_t length, bool more) {
+  while (true) {
+    CO_RETURN_IF_ERROR(check_current(slice));
+    auto count = socket_->try_send_file(*slice.file, slice.position + from, length, more);
+    if (count && *count > 0) {
+      worker_.context().metrics.sendfile_bytes.add(worker_.index(), *count);
+      co_return *count;
+    }
+    if (count) {
+      co_return broken(slice, Error(Errc::corrupt_file, slice.file->path() + " ends at " +
+                                                            std::to_string(slice.position + from) +
+                                                            ", before what it held"));
+    }
+    if (count.error() == Errc::would_block) {
+      CO_RETURN_IF_ERROR(co_await socket_->writable());
+    } else if (count.error() == Errc::unsupported) {
+      CO_RETURN_IF_ERROR(co_await copy(slice, from, std::min(length, kCopyPiece), more));
+      co_return std::min(length, kCopyPiece);
+    } else if (count.error() == Errc::disk_failed) {
+      co_return broken(slice, std::move(count).error());
+    } else {
+      co_return fail(std::move(count).error());
+    }
+  }
+}
+
+io::Task<Result<>> Connection::read(const storage::FileSlice& slice, uint64_t from,
+                                    MutableBytes out) {
+  auto count = co_await slice.file->read_at(slice.position + from, out, io::Lane::hot);
+  if (!count) co_return broken(slice, std::move(count).error());
+  if (*count < out.size()) {
+    co_return broken(slice,
+                     Error(Errc::corrupt_file, slice.file->path() + " ends at " +
+                                                   std::to_string(slice.position + from + *count) +
+                                                   ", before what it held"));
+  }
+  // After the read: what was cut before it has the next generation by now.
+  co_return check_current(slice);
+}
+
+/// How many bytes from there on can be sent without waiting for the disk; at least one.
+io::Task<Result<uint64_t>> Connection::warm(const storage::FileSlice& slice, uint64_t from,
+                                            uint64_t length) {
+  if (slice.fresh) co_return length;
+  const uint64_t position = slice.position + from;
+  const auto resident = slice.file->resident(position, length);
+  if (resident && *resident >= std::min(length, kWarmEnough)) co_return std::min(*resident, length);
+  const uint64_t piece = std::min(length, kColdPiece);
+  worker_.context().metrics.cold_bytes.add(worker_.index(), piece);
+  co_await worker_.context().cold_reads.await_turn(slice.file->path(), piece);
+  if (auto done = co_await slice.file->read_ahead(position, piece); !done) {
+    co_return broken(slice, std::move(done).error());
+  }
+  co_return piece;
+}
+
+io::Task<void> Connection::next_turn() {
+  const uint64_t before = worker_.activity;
+  co_await worker_.loop().yield();
+  turn_left_ = worker_.activity == before ? kTurnAlone : kTurn;
+}
+
+void Connection::count_out(size_t bytes) {
+  ++worker_.activity;
+  worker_.context().metrics.bytes_out.add(worker_.index(), bytes);
+}
+
+Result<> Connection::check_current(const storage::FileSlice& slice) {
+  if (slice.current()) return {};
+  return fail(Errc::offset_not_available, slice.file->path() + " was cut while it was being sent");
+}
+
+std::unexpected<Error> Connection::broken(const storage::FileSlice& slice, Error why) {
+  // A file that was cut by us is no damage, whatever it looked like.
+  if (!slice.current()) return fail(std::move(why));
+  worker_.context().metrics.broken_slices.add(worker_.index());
+  worker_.context().on_broken_slice(slice, why);
+  return fail(std::move(why));
+}
+
+}  // namespace sluice::broker

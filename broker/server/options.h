@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "io/network.h"
+
+namespace sluice::broker {
+
+/// How large pieces of a log leave: `automatic` copies through user space to peers on this machine,
+/// where it costs half, and uses sendfile to all others.
+enum class Transfer : uint8_t { automatic, sendfile, copy };
+
+/// Settings of the port that clients connect to.
+struct ServerOptions {
+  io::Endpoint listen{"127.0.0.1", 9092};
+  size_t max_connections = 19'000;
+  size_t max_connections_per_address = 19'000;
+  std::chrono::milliseconds idle_timeout = std::chrono::seconds(600);
+  /// A frame that began must go on at least this often.
+  std::chrono::milliseconds frame_timeout = std::chrono::seconds(30);
+  size_t max_frame_bytes = 100_MiB;
+  /// Requests begun and not answered, and bytes of their frames, on one connection.
+  size_t max_in_flight = 128;
+  size_t max_in_flight_bytes = 4_MiB;
+  Transfer transfer = Transfer::automatic;
+  /// Fetched pieces up to this size are read and sent together with their header.
+  size_t copy_below_bytes = 32_KiB;
+  /// What reads of data that is not in the page cache may take of one directory's device, a second.
+  size_t cold_bytes_per_second = 512_MiB;
+};
+
+}  // namespace sluice::broker

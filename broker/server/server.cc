@@ -1,0 +1,234 @@
+#include "broker/server/server.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::broker {
+namespace {
+
+/// About what an idle connection takes: session, socket, frames.
+constexpr size_t kConnectionBytes = 2560;
+constexpr Duration kMemoryWatch = 100ms;
+constexpr Duration kTend = 1s;
+constexpr Duration kRefusalLog = 10s;
+/// Idle connections that one worker gives up at one look at memory.
+constexpr int kIdleClosedAtOnce = 16;
+
+/// Frames may take half of the cap, a quarter of that kept for the control class; one address a
+/// quarter of the cap.
+Admission::Limits limits_for(size_t cap) {
+  return {.total = cap / 2, .control_reserve = cap / 8, .per_address = cap / 4};
+}
+
+ServerOptions fitted(ServerOptions options, const Admission& admission) {
+  options.max_frame_bytes =
+      std::min(options.max_frame_bytes, admission.largest(TrafficClass::client));
+  return options;
+}
+
+}  // namespace
+
+Server::Server(ServerPorts ports, ServerOptions options, std::vector<FrontEnd*> front_ends)
+    : ports_(std::move(ports)),
+      options_(std::move(options)),
+      metrics_(ports_.metrics),
+      connection_memory_(ports_.memory.child("connections", ports_.memory.cap())),
+      buffers_(ports_.memory.child("network_buffers", ports_.memory.cap()), {}),
+      admission_(limits_for(ports_.memory.cap())),
+      cold_reads_(options_.cold_bytes_per_second),
+      addresses_(options_.max_connections_per_address),
+      context_{.runtime = ports_.runtime,
+               .options = options_,
+               .memory = ports_.memory,
+               .buffers = buffers_,
+               .admission = admission_,
+               .cold_reads = cold_reads_,
+               .metrics = metrics_,
+               .log = ports_.log,
+               .on_broken_slice = ports_.on_broken_slice},
+      connections_(ports_.runtime.executor.workers()) {
+  options_ = fitted(std::move(options_), admission_);
+  for (auto* front_end : front_ends) {
+    request_metrics_.push_back(
+        std::make_unique<RequestMetrics>(ports_.metrics, front_end->name(), front_end->apis()));
+    front_ends_.push_back({*front_end, *request_metrics_.back()});
+  }
+  for (size_t i = 0; i < ports_.runtime.executor.workers(); ++i) {
+    workers_.push_back(std::make_unique<Worker>(context_, ports_.runtime.executor.worker(i)));
+  }
+  publish();
+}
+
+Server::~Server() { withdraw(); }
+
+io::Task<Result<>> Server::start() {
+  CO_ASSIGN_OR_RETURN(listener_, co_await ports_.runtime.network.listen(options_.listen));
+  background_.start(accept_all());
+  background_.start(watch_memory());
+  for (auto& worker : workers_) background_.start(tend(*worker));
+  co_return Result<>{};
+}
+
+io::Task<void> Server::stop(TimePoint deadline) {
+  if (!listener_ || stopping_.exchange(true)) co_return;
+  listener_->close();
+  stop_.notify_all();
+  co_await background_.join();
+  co_await on_every_worker(&Worker::drain);
+  while (true) {
+    const uint64_t ticket = ended_.ticket();
+    if (sessions_.running() == 0) break;
+    if (!co_await ended_.wait(ticket, deadline)) break;
+  }
+  co_await on_every_worker(&Worker::close_all);
+  co_await sessions_.join();
+}
+
+size_t Server::connections() const {
+  return std::accumulate(
+      connections_.begin(), connections_.end(), size_t{0},
+      [](size_t sum, const auto& count) { return sum + count.load(std::memory_order_relaxed); });
+}
+
+// Accepting.
+
+io::Task<void> Server::accept_all() {
+  while (!stopping_) {
+    auto socket = co_await listener_->accept();
+    if (socket) {
+      take(std::move(*socket));
+    } else if (!stopping_) {
+      ports_.log.error("accepting failed",
+                       {{"address", local().to_string()}, {"error", socket.error().message()}});
+      co_return;
+    }
+  }
+}
+
+void Server::take(std::unique_ptr<io::Socket> socket) {
+  if (connections() >= options_.max_connections) {
+    return refused(metrics_.refused_total, "max.connections", socket->peer());
+  }
+  auto memory = connection_memory_.reserve(kConnectionBytes);
+  if (!memory) return refused(metrics_.refused_total, "memory", socket->peer());
+  auto account = addresses_.connect(socket->peer().host);
+  if (!account) {
+    return refused(metrics_.refused_address, "max.connections.per.address", socket->peer());
+  }
+  metrics_.accepted.add(io::Loop::current()->index());
+  Worker& worker = least_loaded();
+  connections_[worker.index()].fetch_add(1, std::memory_order_relaxed);
+  sessions_.start(serve(worker, std::move(socket), std::move(account), std::move(*memory)));
+}
+
+void Server::refused(Counter& counter, std::string_view why, const io::Endpoint& peer) {
+  const auto& loop = *io::Loop::current();
+  counter.add(loop.index());
+  if (loop.now() < refusal_logged_ + kRefusalLog && refusal_logged_ != TimePoint{}) return;
+  refusal_logged_ = loop.now();
+  ports_.log.warning("connection refused", {{"peer", peer.to_string()}, {"limit", why}});
+}
+
+Worker& Server::least_loaded() {
+  const auto least = std::ranges::min_element(
+      connections_, {}, [](const auto& count) { return count.load(std::memory_order_relaxed); });
+  return *workers_[static_cast<size_t>(least - connections_.begin())];
+}
+
+io::Task<void> Server::serve(Worker& worker, std::unique_ptr<io::Socket> socket,
+                             std::shared_ptr<AddressAccount> account, Reservation memory) {
+  co_await worker.loop().enter();
+  socket->attach(worker.loop());
+  {
+    Session session(std::move(socket), worker, account, front_ends_);
+    if (stopping_) session.drain();
+    co_await session.run();
+  }
+  connections_[worker.index()].fetch_sub(1, std::memory_order_relaxed);
+  addresses_.disconnect(*account);
+  memory.release();
+  if (stopping_) ended_.notify_all();
+}
+
+// Watching.
+
+io::Task<void> Server::watch_memory() {
+  while (true) {
+    const uint64_t ticket = stop_.ticket();
+    if (stopping_) co_return;
+    apply_pressure();
+    co_await stop_.wait(ticket, io::Loop::current()->now() + kMemoryWatch);
+  }
+}
+
+void Server::apply_pressure() {
+  const auto& memory = ports_.memory;
+  const auto before = pressure();
+  const auto level = next_level(before, memory.used(), memory.cap());
+  context_.pressure.store(level, std::memory_order_relaxed);
+  if (level != before) {
+    const auto line = {LogField("level", name_of(level)), LogField("before", name_of(before)),
+                       LogField("used_bytes", memory.used()), LogField("cap_bytes", memory.cap())};
+    if (level > before) {
+      ports_.log.warning("memory pressure rises", line);
+    } else {
+      ports_.log.info("memory pressure falls", line);
+    }
+  }
+  const auto policy = policy_of(level);
+  if (policy.trim_pools) buffers_.trim();
+  if (!policy.close_idle) return;
+  for (auto& worker : workers_) background_.start(close_idle(*worker));
+}
+
+io::Task<void> Server::close_idle(Worker& worker) {
+  co_await worker.loop().enter();
+  for (int most = kIdleClosedAtOnce; most > 0; --most) {
+    if (!worker.close_longest_idle()) break;
+  }
+}
+
+io::Task<void> Server::tend(Worker& worker) {
+  co_await worker.loop().enter();
+  while (true) {
+    const uint64_t ticket = stop_.ticket();
+    if (stopping_) co_return;
+    worker.tend();
+    co_await stop_.wait(ticket, worker.loop().now() + kTend);
+  }
+}
+
+io::Task<void> Server::on_every_worker(void (Worker::*what)()) {
+  io::Loop& here = *io::Loop::current();
+  for (auto& worker : workers_) {
+    co_await worker->loop().enter();
+    (*worker.*what)();
+  }
+  co_await here.enter();
+}
+
+void Server::publish() {
+  auto& metrics = ports_.metrics;
+  metrics.gauge("connections", "Connections open now.", {},
+                [this] { return static_cast<double>(connections()); });
+  metrics.gauge("memory_pressure_level", "0 normal, 1 warning, 2 high, 3 critical.", {},
+                [this] { return static_cast<double>(pressure()); });
+  metrics.gauge("admission_bytes", "Bytes of frames let in.", {},
+                [this] { return static_cast<double>(admission_.bytes()); });
+  metrics.gauge("admission_waiting", "Connections whose next frame waits for memory.", {},
+                [this] { return static_cast<double>(admission_.waiting()); });
+  metrics.gauge("admission_waits", "How often a frame had to wait for memory.", {},
+                [this] { return static_cast<double>(admission_.waits()); });
+}
+
+void Server::withdraw() {
+  for (const auto* name : {"connections", "memory_pressure_level", "admission_bytes",
+                           "admission_waiting", "admission_waits"}) {
+    ports_.metrics.drop_gauge(name, {});
+  }
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/buffer_pool.h"
+#include "base/log.h"
+#include "base/memory_budget.h"
+#include "base/metrics.h"
+#include "broker/server/addresses.h"
+#include "broker/server/admission.h"
+#include "broker/server/cold_reads.h"
+#include "broker/server/options.h"
+#include "broker/server/pressure.h"
+#include "broker/server/protocol.h"
+#include "broker/server/request_metrics.h"
+#include "broker/server/session.h"
+#include "broker/server/worker.h"
+#include "io/runtime.h"
+#include "io/sync.h"
+#include "storage/file_slice.h"
+
+namespace sluice::broker {
+
+/// What a server is built from and reports to; all outlive it.
+struct ServerPorts {
+  io::Runtime& runtime;
+  /// The root of the node's memory: its cap is what pressure is measured against. The server adds
+  /// children for frames, responses and connections.
+  MemoryBudget& memory;
+  MetricsRegistry& metrics;
+  Logger log;
+  /// A piece of a log ended early or could not be read while it was sent: its partition is to be
+  /// checked. From any worker.
+  std::function<void(const storage::FileSlice&, const Error&)> on_broken_slice;
+};
+
+/// The port that clients connect to: one acceptor on the control loop, which hands each connection
+/// to the worker with the fewest; watches memory and applies pressure. start() and stop() on the
+/// control loop, once each.
+class Server {
+ public:
+  /// The front ends outlive it; the first that recognises a connection's opening bytes serves it.
+  /// Made before other threads look at the memory tree.
+  Server(ServerPorts ports, ServerOptions options, std::vector<FrontEnd*> front_ends);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Listens and accepts from here on. address_in_use and others, naming the address.
+  io::Task<Result<>> start();
+  /// Where it listens, with the port that the system chose. After start().
+  const io::Endpoint& local() const { return listener_->local(); }
+
+  /// Accepts nothing more, lets requests under way be answered until `deadline`, then closes what
+  /// is left. Done when every connection has ended, which handlers that wait for others (an
+  /// acknowledgement) can delay: whoever they wait for must end too.
+  io::Task<void> stop(TimePoint deadline);
+
+  PressureLevel pressure() const { return context_.pressure.load(std::memory_order_relaxed); }
+  size_t connections() const;
+  /// With the limits that follow from the memory cap.
+  const ServerOptions& options() const { return options_; }
+
+ private:
+  io::Task<void> accept_all();
+  void take(std::unique_ptr<io::Socket> socket);
+  Worker& least_loaded();
+  io::Task<void> serve(Worker& worker, std::unique_ptr<io::Socket> socket,
+                       std::shared_ptr<AddressAccount> account, Reservation memory);
+  void refused(Counter& counter, std::string_view why, const io::Endpoint& peer);
+  io::Task<void> watch_memory();
+  void apply_pressure();
+  io::Task<void> close_idle(Worker& worker);
+  io::Task<void> tend(Worker& worker);
+  io::Task<void> on_every_worker(void (Worker::*what)());
+  void publish();
+  void withdraw();
+
+  ServerPorts ports_;
+  ServerOptions options_;
+  ServerMetrics metrics_;
+  MemoryBudget& connection_memory_;
+  SharedBuffers buffers_;
+  Admission admission_;
+  ColdReads cold_reads_;
+  Addresses addresses_;
+  std::vector<std::unique_ptr<RequestMetrics>> request_metrics_;
+  std::vector<ServedFrontEnd> front_ends_;
+  ServerContext context_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<io::Listener> listener_;
+  std::vector<std::atomic<size_t>> connections_;
+
+  std::atomic<bool> stopping_{false};
+  io::Signal stop_;
+  io::Signal ended_;
+  io::Scope sessions_;
+  io::Scope background_;
+  TimePoint refusal_logged_{};
+};
+
+}  // namespace sluice::broker

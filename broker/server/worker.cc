@@ -1,0 +1,103 @@
+#include "broker/server/worker.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "broker/server/session.h"
+
+namespace sluice::broker {
+namespace {
+
+/// Fine enough for the shortest of the time-outs, coarse enough to wake an idle broker seldom.
+Duration tick_for(const ServerOptions& options) {
+  const Duration shortest = std::min(options.idle_timeout, options.frame_timeout);
+  return std::clamp<Duration>(shortest / 16, 5ms, 1s);
+}
+
+}  // namespace
+
+ServerMetrics::ServerMetrics(MetricsRegistry& metrics)
+    : bytes_in(metrics.counter("network_bytes_in_total", "Bytes read from connections.")),
+      bytes_out(metrics.counter("network_bytes_out_total", "Bytes handed to connections.")),
+      accepted(metrics.counter("connections_accepted_total", "Connections accepted.")),
+      refused_total(metrics.counter("connections_refused_total", "Connections refused.",
+                                    {{"reason", "max_connections"}})),
+      refused_address(metrics.counter("connections_refused_total", "Connections refused.",
+                                      {{"reason", "max_connections_per_address"}})),
+      closed_idle(metrics.counter("connections_closed_total", "Connections the broker closed.",
+                                  {{"reason", "idle"}})),
+      closed_stuck(metrics.counter("connections_closed_total", "Connections the broker closed.",
+                                   {{"reason", "frame_without_progress"}})),
+      closed_pressure(metrics.counter("connections_closed_total", "Connections the broker closed.",
+                                      {{"reason", "pressure"}})),
+      bad_frames(metrics.counter("bad_frames_total", "Frames that do not decode.")),
+      copied_bytes(metrics.counter("fetch_transfer_bytes_total", "Log bytes sent, by how.",
+                                   {{"how", "copy"}})),
+      sendfile_bytes(metrics.counter("fetch_transfer_bytes_total", "Log bytes sent, by how.",
+                                     {{"how", "sendfile"}})),
+      cold_bytes(
+          metrics.counter("fetch_cold_bytes_total",
+                          "Log bytes that were read ahead because they were not in memory.")),
+      broken_slices(metrics.counter("fetch_broken_slices_total",
+                                    "Fetched pieces that ended early or could not be read.")) {}
+
+Worker::Worker(ServerContext& context, io::Loop& loop)
+    : context_(context),
+      loop_(loop),
+      buffers_(context.buffers),
+      deadlines_(loop, tick_for(context.options)) {}
+
+Worker::~Worker() { CHECK(first_ == nullptr, "a worker outlives its connections"); }
+
+void Worker::add(Session& session) {
+  session.next_ = first_;
+  session.previous_ = nullptr;
+  if (first_ != nullptr) first_->previous_ = &session;
+  first_ = &session;
+}
+
+void Worker::remove(Session& session) {
+  (session.previous_ != nullptr ? session.previous_->next_ : first_) = session.next_;
+  if (session.next_ != nullptr) session.next_->previous_ = session.previous_;
+}
+
+template <class F>
+void Worker::for_each(F&& f) {
+  for (Session* session = first_; session != nullptr;) {
+    Session* const next = session->next_;
+    f(*session);
+    session = next;
+  }
+}
+
+void Worker::drain() {
+  for_each([](Session& session) { session.drain(); });
+}
+
+void Worker::close_all() {
+  for_each([](Session& session) { session.abort(); });
+}
+
+bool Worker::close_longest_idle() {
+  Session* longest = nullptr;
+  TimePoint since = TimePoint::max();
+  for_each([&](Session& session) {
+    if (session.idle_since() >= since) return;
+    since = session.idle_since();
+    longest = &session;
+  });
+  if (longest == nullptr) return false;
+  context_.metrics.closed_pressure.add(index());
+  longest->abort();
+  return true;
+}
+
+void Worker::tend() {
+  if (pressure().trim_pools) {
+    buffers_.trim();
+  } else {
+    buffers_.rebalance();
+  }
+}
+
+}  // namespace sluice::broker

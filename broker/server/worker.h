@@ -1,0 +1,112 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/buffer_pool.h"
+#include "base/log.h"
+#include "base/memory_budget.h"
+#include "base/metrics.h"
+#include "broker/server/admission.h"
+#include "broker/server/chunk.h"
+#include "broker/server/cold_reads.h"
+#include "broker/server/deadlines.h"
+#include "broker/server/exchange.h"
+#include "broker/server/options.h"
+#include "broker/server/pressure.h"
+#include "io/runtime.h"
+#include "storage/file_slice.h"
+
+namespace sluice::broker {
+
+class Session;
+
+/// Counters of a port; cells by worker.
+struct ServerMetrics {
+  explicit ServerMetrics(MetricsRegistry& metrics);
+
+  Counter& bytes_in;
+  Counter& bytes_out;
+  Counter& accepted;
+  Counter& refused_total;
+  Counter& refused_address;
+  Counter& closed_idle;
+  Counter& closed_stuck;
+  Counter& closed_pressure;
+  Counter& bad_frames;
+  Counter& copied_bytes;
+  Counter& sendfile_bytes;
+  Counter& cold_bytes;
+  Counter& broken_slices;
+};
+
+/// What all workers of a port share; outlives them.
+struct ServerContext {
+  io::Runtime& runtime;
+  const ServerOptions& options;
+  MemoryBudget& memory;
+  SharedBuffers& buffers;
+  Admission& admission;
+  ColdReads& cold_reads;
+  ServerMetrics& metrics;
+  Logger log;
+  /// A slice ended early or could not be read: the partition it is of is to be checked. From any
+  /// worker.
+  std::function<void(const storage::FileSlice&, const Error&)> on_broken_slice;
+  std::atomic<PressureLevel> pressure{PressureLevel::normal};
+};
+
+/// What the connections on one loop share. All of it belongs to the loop.
+class Worker {
+ public:
+  Worker(ServerContext& context, io::Loop& loop);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  io::Loop& loop() { return loop_; }
+  size_t index() const { return loop_.index(); }
+  ServerContext& context() { return context_; }
+  const ServerOptions& options() const { return context_.options; }
+  const Clock& clock() const { return context_.runtime.clock; }
+  BufferPool& buffers() { return buffers_; }
+  ChunkPool& chunks() { return chunks_; }
+  ExchangePool& exchanges() { return exchanges_; }
+  DeadlineWheel& deadlines() { return deadlines_; }
+  PressurePolicy pressure() const {
+    return policy_of(context_.pressure.load(std::memory_order_relaxed));
+  }
+
+  /// Goes up whenever a connection of this worker did something: who sees it stand still while it
+  /// yielded is alone.
+  uint64_t activity = 0;
+
+  void add(Session& session);
+  void remove(Session& session);
+  /// Ends every connection as soon as it has answered what it read.
+  void drain();
+  /// Ends every connection now.
+  void close_all();
+  /// Closes the connection that has been idle for longest, if any is; false when none is.
+  bool close_longest_idle();
+  /// Every second or so.
+  void tend();
+
+ private:
+  template <class F>
+  void for_each(F&& f);
+
+  ServerContext& context_;
+  io::Loop& loop_;
+  BufferPool buffers_;
+  ChunkPool chunks_;
+  ExchangePool exchanges_;
+  DeadlineWheel deadlines_;
+  Session* first_ = nullptr;
+};
+
+}  // namespace sluice::broker
