@@ -83,18 +83,23 @@ class FetchSession {
   size_t ready() const { return ready_count_; }
   /// Nothing there for now: out of the ring until the partition moves.
   void settle(FetchSlot& slot);
-  /// Was served: others go first the next time.
-  void rotate(FetchSlot& slot);
+  /// Finds the slot's partition, again when it was not there or is not served any more; null when
+  /// it is not here.
+  void resolve(FetchSlot& slot, const PartitionTable& table);
+  /// The answer named this partition, with a high watermark of -1 when it was an error. While there
+  /// is more to say about it, it stays in the ring, behind the others.
+  void told(const PartitionKey& key, Offset high_watermark, Offset log_start);
   /// Until partitions moved by about `bytes` since the last collect(), or `deadline`. False at the
   /// deadline; `cancelled`.
   io::Task<Result<bool>> wait(uint64_t bytes, TimePoint deadline);
 
  private:
   friend struct FetchSlot;
-  struct Deadline;
+  struct Wait;
   enum class State : uint8_t { running, waiting, claimed };
 
   Result<> put(const FetchTarget& target, const PartitionTable& table);
+  void detach(FetchSlot& slot);
   void forget(const PartitionKey& key);
   void clear();
   void make_ready(FetchSlot& slot);

@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "broker/replication/commit_wait.h"
 #include "broker/replication/partition_key.h"
+#include "io/sync.h"
 #include "io/task.h"
 #include "storage/log.h"
 
@@ -58,7 +59,7 @@ class Watcher {
 /// One partition on this broker: its log, its leader epoch and its high watermark. All calls may
 /// come from any loop. With one replica the high watermark is the log end, or the synced end where
 /// the topic flushes on every acknowledgement.
-class Partition : public std::enable_shared_from_this<Partition> {
+class Partition {
  public:
   Partition(PartitionKey key, std::shared_ptr<storage::Log> log, NodeId self);
   ~Partition();
@@ -81,7 +82,7 @@ class Partition : public std::enable_shared_from_this<Partition> {
                                              std::optional<LeaderEpoch> expected, Timestamp now);
   /// Until the high watermark reaches `end`. Errors: timed_out; unknown_topic_id when the partition
   /// is removed meanwhile; what the flush failed with.
-  io::Task<Result<>> committed(Offset end, Duration timeout);
+  io::Task<Result<>> committed(Offset end, TimePoint deadline);
   /// What is true of the records before `end` now.
   Receipt receipt(Offset end) const;
   /// An acknowledgement by the leader alone must wait for the flush too.
@@ -104,21 +105,34 @@ class Partition : public std::enable_shared_from_this<Partition> {
   /// Applies the topic's configs.
   void set_options(storage::LogOptions options);
   /// No more requests: what waits ends with `why`, watchers are told. Flushes in flight go on
-  /// until close() is done.
+  /// until close() is done. The first reason holds.
   void stop(Error why);
+  bool stopped() const { return stopped_.load(std::memory_order_acquire); }
   /// After stop(): waits for flushes in flight.
   io::Task<void> close();
 
  private:
-  struct State;
+  struct State {
+    CommitWaiters waiters;
+    std::vector<Watcher*> watchers;
+    /// Appended since the flush in flight began.
+    uint64_t unflushed_bytes = 0;
+    bool flushing = false;
+    /// Why nothing is served any more.
+    std::optional<Error> stopped;
+  };
+  struct CommitAwait;
+
   io::Task<Result<storage::Appended>> finish_append(io::Task<Result<storage::Appended>> append,
                                                     size_t bytes);
   void appended(const storage::Appended& appended, size_t bytes);
-  void start_flush();
+  io::Task<Result<>> wait_committed(Offset end, TimePoint deadline);
+  /// True when the waiter is linked; else it is reached, or has its error.
+  bool link(CommitWaiter& waiter);
+  void expire(CommitWaiter& waiter);
+  void advance(Offset to, uint64_t bytes);
   io::Task<void> flush();
-  void fail(const Error& why);
-  /// Inside the lock.
-  void advance(State& state, Offset to, uint64_t bytes, Wakes& wakes);
+  Error stopped_because() const;
 
   const PartitionKey key_;
   const std::shared_ptr<storage::Log> log_;
@@ -127,7 +141,8 @@ class Partition : public std::enable_shared_from_this<Partition> {
   std::atomic<int32_t> epoch_{-1};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> flushes_every_;
-  std::unique_ptr<Guarded<State>> state_;
+  Guarded<State> state_;
+  io::Scope flushes_;
 };
 
 }  // namespace sluice::broker

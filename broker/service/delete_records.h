@@ -9,6 +9,7 @@
 #include "broker/replication/partition.h"
 #include "broker/security/principal.h"
 #include "io/task.h"
+#include "storage/log_set.h"
 
 namespace sluice::broker {
 
@@ -29,14 +30,17 @@ struct DeleteRecordsAnswer {
 /// watermark is offset_out_of_range.
 class DeleteRecords {
  public:
-  explicit DeleteRecords(const PartitionTable& partitions) : partitions_(partitions) {}
+  DeleteRecords(const PartitionTable& partitions, storage::LogSet& logs)
+      : partitions_(partitions), logs_(logs) {}
 
   /// One answer for each target, in order; `targets` lives until it is done.
   io::Task<std::vector<DeleteRecordsAnswer>> remove(const Principal& principal,
                                                     std::span<const DeleteRecordsTarget> targets);
 
  private:
+  io::Task<Result<Offset>> remove_before(Partition& partition, Offset before);
   const PartitionTable& partitions_;
+  storage::LogSet& logs_;
 };
 
 }  // namespace sluice::broker

@@ -60,6 +60,13 @@ class Fetch {
                            std::vector<FetchedPartition>& answer);
 
  private:
+  struct Gathered {
+    size_t bytes = 0;
+    bool failed = false;
+  };
+  io::Task<Gathered> gather(FetchSession& session, FetchRequest request,
+                            std::vector<FetchedPartition>& answer);
+  io::Task<FetchedPartition> read(FetchSlot& slot, size_t limit, bool first, Isolation isolation);
   const PartitionTable& partitions_;
 };
 

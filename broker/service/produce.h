@@ -77,6 +77,10 @@ class Produce {
   io::Task<void> wait(ProduceCall call);
 
  private:
+  bool place(const ProducePartition& target, ProduceResult& result) const;
+  io::Task<void> append_single(const ProduceCall& call);
+  io::Task<void> append_several(ProduceCall call);
+  io::Task<void> wait_all(ProduceCall call);
   const PartitionTable& partitions_;
 };
 

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/strong.h"
+#include "io/task.h"
+
+namespace sluice::broker {
+
+/// Who folds what is committed; called on the control loop, in the order of the log, each entry
+/// once in the life of the process.
+struct MetadataSubscriber {
+  /// A committed command. An error says that it changed nothing, on every broker alike; whoever
+  /// proposed it is told.
+  std::function<Result<>(uint64_t index, ByteView command)> apply;
+  /// Begins anew from a snapshot. An error is final: the log cannot be used.
+  std::function<Result<>(uint64_t index, ByteView snapshot)> restore;
+  /// All that was applied so far.
+  std::function<std::vector<std::byte>()> snapshot;
+};
+
+/// The agreed order of all changes to the cluster's metadata. A group of one has it on its disk
+/// only; a larger one agrees by Raft.
+class MetadataLog {
+ public:
+  virtual ~MetadataLog() = default;
+
+  /// Done when the command is committed and this broker's subscriber applied it. From any loop.
+  /// Errors: what apply said; not_controller; disk_full and shutting_down (not proposed);
+  /// outcome_unknown (propose the same command again: its id tells it from a new one).
+  virtual io::Task<Result<>> propose(std::vector<std::byte> command) = 0;
+  /// Who can be asked to propose; empty while nobody can.
+  virtual std::optional<NodeId> leader() const = 0;
+  /// Refuses proposals from now on, finishes those under way. Once, before the log dies.
+  virtual io::Task<void> close() = 0;
+};
+
+}  // namespace sluice::broker

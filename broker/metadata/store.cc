@@ -1,0 +1,55 @@
+#include "broker/metadata/store.h"
+
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/uuid.h"
+#include "broker/metadata/fold.h"
+
+namespace sluice::broker {
+
+MetadataStore::MetadataStore(Random& random)
+    : random_(random), image_(std::make_shared<const MetadataImage>()) {}
+
+MetadataSubscriber MetadataStore::subscriber() {
+  return {.apply = [this](uint64_t index, ByteView command) { return apply(index, command); },
+          .restore = [this](uint64_t index, ByteView snapshot) -> Result<> {
+            ASSIGN_OR_RETURN(auto restored, decode_snapshot(snapshot, index));
+            publish(std::move(restored));
+            return {};
+          },
+          .snapshot = [this] { return encode_snapshot(*image()); }};
+}
+
+void MetadataStore::publish(MetadataImage image) {
+  auto next = std::make_shared<const MetadataImage>(std::move(image));
+  // The old image dies outside of the lock.
+  std::swap(*image_.lock(), next);
+}
+
+Result<> MetadataStore::apply(uint64_t index, ByteView bytes) {
+  cluster::MetadataCommand command;
+  if (!command.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return fail(Errc::unsupported, "a metadata command does not decode");
+  }
+  ASSIGN_OR_RETURN(auto next, fold(*image(), command, index));
+  publish(std::move(next));
+  return {};
+}
+
+io::Task<Result<>> MetadataStore::commit(std::vector<cluster::MetadataRecord> records) {
+  CHECK(log_ != nullptr, "metadata is committed through a log");
+  cluster::MetadataCommand command;
+  command.set_id(std::string(as_text(Uuid::random(random_).bytes())));
+  for (auto& record : records) *command.add_records() = std::move(record);
+  const std::string text = command.SerializeAsString();
+  const ByteView bytes = as_bytes(text);
+  co_return co_await log_->propose({bytes.begin(), bytes.end()});
+}
+
+std::optional<NodeId> MetadataStore::controller() const {
+  return log_ == nullptr ? std::nullopt : log_->leader();
+}
+
+}  // namespace sluice::broker

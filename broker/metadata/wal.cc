@@ -1,0 +1,150 @@
+#include "broker/metadata/wal.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include "base/check.h"
+#include "broker/metadata/wal_codec.h"
+#include "broker/metadata/wal_frame.h"
+
+namespace sluice::broker {
+namespace {
+
+std::string numbered(const char* prefix, uint64_t number) {
+  std::array<char, 48> name;
+  std::snprintf(name.data(), name.size(), "%s-%020llu", prefix,
+                static_cast<unsigned long long>(number));
+  return name.data();
+}
+
+io::Task<Result<>> write_zeros(io::File& file, uint64_t from, uint64_t to) {
+  static constexpr std::array<std::byte, 64_KiB> kZeros{};
+  while (from < to) {
+    const std::array<ByteView, 1> part = {
+        ByteView(kZeros).first(std::min<uint64_t>(kZeros.size(), to - from))};
+    CO_RETURN_IF_ERROR(co_await file.write_at(from, part, io::Lane::commit));
+    from += part[0].size();
+  }
+  co_return Result<>{};
+}
+
+}  // namespace
+
+std::string wal_file_name(uint64_t sequence) { return numbered("wal", sequence); }
+std::string wal_snapshot_name(uint64_t index) { return numbered("snapshot", index); }
+
+std::string Wal::path_of(uint64_t sequence) const {
+  return directory_ + "/" + wal_file_name(sequence);
+}
+
+io::Task<Result<>> Wal::append(WalBatch batch) {
+  if (failed_) co_return fail(*failed_);
+  const std::optional<HardState> hard_state = batch.hard_state;
+  std::vector<std::byte> payload = wal::encode_batch(batch);
+  // A file that stands alone must know the hard state too.
+  if (file_ == nullptr || position_ + wal::frame_size(payload.size()) > file_bytes_) {
+    if (!batch.hard_state) batch.hard_state = hard_state_;
+    payload = wal::encode_batch(batch);
+    if (payload.size() <= wal::kMaxPayload) {
+      CO_RETURN_IF_ERROR(co_await roll(wal::kFileHeaderSize + wal::frame_size(payload.size())));
+    }
+  }
+  if (payload.size() > wal::kMaxPayload) {
+    co_return fail(Errc::invalid_argument,
+                   "metadata: a change of " + std::to_string(payload.size()) +
+                       " bytes is larger than " + std::to_string(wal::kMaxPayload) +
+                       "; make it in several steps");
+  }
+  CO_RETURN_IF_ERROR(co_await write(wal::encode_frame(sequence_, next_number_, payload)));
+  ++next_number_;
+  if (batch.truncate_from) last_index_ = std::min(last_index_, *batch.truncate_from - 1);
+  if (!batch.entries.empty()) last_index_ = batch.entries.back().index;
+  if (hard_state) hard_state_ = *hard_state;
+  co_return Result<>{};
+}
+
+io::Task<Result<>> Wal::write(const std::vector<std::byte>& frame) {
+  const std::array<ByteView, 1> parts = {frame};
+  // What a failed write left behind is overwritten by the next one, or cut as torn.
+  CO_RETURN_IF_ERROR(co_await file_->write_at(position_, parts, io::Lane::commit));
+  if (auto synced = co_await file_->sync(io::Lane::commit); !synced) {
+    failed_ = std::move(synced).error();
+    co_return fail(*failed_);
+  }
+  position_ += frame.size();
+  bytes_since_snapshot_ += frame.size();
+  co_return Result<>{};
+}
+
+io::Task<Result<>> Wal::roll(size_t least_bytes) {
+  const uint64_t sequence = sequence_ + 1;
+  auto prepared = co_await prepare(sequence, least_bytes);
+  if (!prepared) {
+    if (prepared.error() != Errc::disk_full) failed_ = prepared.error();
+    co_return fail(std::move(prepared).error());
+  }
+  CO_ASSIGN_OR_RETURN(const uint64_t bytes, (*prepared)->size());
+  if (file_ != nullptr) sealed_.push_back({sequence_, last_index_, file_bytes_});
+  file_ = std::move(*prepared);
+  sequence_ = sequence;
+  file_bytes_ = bytes;
+  position_ = wal::kFileHeaderSize;
+  co_return Result<>{};
+}
+
+io::Task<Result<std::unique_ptr<io::File>>> Wal::prepare(uint64_t sequence, size_t least_bytes) {
+  const std::string path = path_of(sequence);
+  const bool again = spare_ && spare_->bytes >= least_bytes;
+  if (again) CO_RETURN_IF_ERROR(co_await disk_.rename(path_of(spare_->sequence), path));
+  CO_ASSIGN_OR_RETURN(
+      auto file, co_await disk_.open(path, again ? io::OpenMode::write : io::OpenMode::create));
+  if (again) {
+    spare_.reset();
+  } else {
+    const uint64_t bytes = std::max<uint64_t>(options_.file_bytes, least_bytes);
+    auto zeroed = co_await file->truncate(0);
+    if (zeroed) zeroed = co_await write_zeros(*file, 0, bytes);
+    if (!zeroed) {
+      file.reset();
+      CO_RETURN_IF_ERROR(co_await disk_.remove(path));
+      co_return fail(std::move(zeroed).error());
+    }
+  }
+  const auto header = wal::encode_file_header({.sequence = sequence, .first_number = next_number_});
+  const std::array<ByteView, 1> parts = {header};
+  CO_RETURN_IF_ERROR(co_await file->write_at(0, parts, io::Lane::commit));
+  CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::commit));
+  CO_RETURN_IF_ERROR(co_await disk_.sync_directory(directory_));
+  co_return std::move(file);
+}
+
+io::Task<Result<>> Wal::save_snapshot(WalSnapshot snapshot) {
+  if (failed_) co_return fail(*failed_);
+  CHECK(snapshot.index <= last_index_, "a snapshot stands for entries that are in the log");
+  const uint64_t index = snapshot.index;
+  CO_RETURN_IF_ERROR(co_await io::replace_file(disk_, directory_ + "/" + wal_snapshot_name(index),
+                                               wal::encode_snapshot(snapshot)));
+  bytes_since_snapshot_ = 0;
+  co_return co_await remove_covered(index);
+}
+
+io::Task<Result<>> Wal::remove_covered(uint64_t snapshot_index) {
+  CO_ASSIGN_OR_RETURN(const auto entries, co_await disk_.list(directory_));
+  const std::string keep = wal_snapshot_name(snapshot_index);
+  for (const io::DirectoryEntry& entry : entries) {
+    if (entry.name.starts_with("snapshot-") && entry.name < keep) {
+      CO_RETURN_IF_ERROR(co_await disk_.remove(directory_ + "/" + entry.name));
+    }
+  }
+  // The last file done with is kept to be used again; only one, metadata grows slowly.
+  while (!sealed_.empty() && sealed_.front().last_index <= snapshot_index) {
+    if (spare_) CO_RETURN_IF_ERROR(co_await disk_.remove(path_of(spare_->sequence)));
+    spare_ = sealed_.front();
+    sealed_.erase(sealed_.begin());
+  }
+  co_return Result<>{};
+}
+
+}  // namespace sluice::broker
