@@ -7,11 +7,10 @@
 #include "sluice/producer.h"
 #include "sluice/types.h"
 
-namespace sluice::io {
-struct Runtime;
-}
-
 namespace sluice::client {
+
+/// What everything made from one Client shares.
+struct ClientShare;
 
 /// The door to a cluster: owns the client's thread and its connections, which the producers,
 /// consumers and admins made here share. They may outlive it.
@@ -19,8 +18,6 @@ class Client {
  public:
   /// Checks the options; connects when first used.
   static Result<std::unique_ptr<Client>> open(ClientOptions options);
-  /// On a runtime of the caller's, for tests in simulated time; it outlives everything made here.
-  static Result<std::unique_ptr<Client>> open_on(io::Runtime& runtime, ClientOptions options);
   ~Client();
 
   std::unique_ptr<Producer> producer(ProducerOptions options = {});
@@ -28,9 +25,8 @@ class Client {
   std::unique_ptr<Admin> admin();
 
  private:
-  struct Core;
-  explicit Client(std::shared_ptr<Core> core);
-  std::shared_ptr<Core> core_;
+  explicit Client(std::shared_ptr<ClientShare> share);
+  std::shared_ptr<ClientShare> share_;
 };
 
 }  // namespace sluice::client

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "client/cluster.h"
+#include "client/include/sluice/admin.h"
+
+namespace sluice::client {
+
+/// The admin behind the blocking facade, on the cluster's loop. Each call is one or two requests.
+class AdminCore {
+ public:
+  explicit AdminCore(Cluster& cluster) : cluster_(cluster) {}
+
+  Cluster& owner() { return cluster_; }
+  io::Task<Result<ClusterInfo>> cluster();
+  io::Task<Result<std::vector<TopicSummary>>> list_topics();
+  io::Task<Result<TopicInfo>> describe_topic(std::string name);
+  io::Task<Result<CreatedTopic>> create_topic(NewTopic topic);
+  io::Task<Result<>> delete_topic(std::string name);
+  io::Task<Result<>> alter_topic(std::string name, std::map<std::string, std::string> set,
+                                 std::vector<std::string> remove, bool validate_only);
+  io::Task<Result<>> add_partitions(std::string name, uint32_t total, bool validate_only);
+  io::Task<Result<std::vector<PartitionOffset>>> list_offsets(std::string topic, OffsetSpec spec);
+  io::Task<Result<Offset>> delete_records(Partition partition, Offset before);
+
+ private:
+  Cluster& cluster_;
+};
+
+}  // namespace sluice::client

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "client/connection.h"
+#include "client/include/sluice/types.h"
+#include "io/runtime.h"
+
+namespace sluice::client {
+
+/// What a broker said of a topic; immutable once fetched.
+struct TopicMetadata {
+  struct Leader {
+    NodeId node{-1};
+    LeaderEpoch epoch{-1};
+  };
+  std::string name;
+  /// The 16 bytes.
+  std::string id;
+  size_t max_message_bytes = 0;
+  /// By partition id; node -1 where there is no leader now.
+  std::vector<Leader> leaders;
+  TimePoint fetched_at{};
+};
+
+/// The cluster as a client sees it: brokers, the topics it asked for, and one shared connection a
+/// broker. On its loop only.
+class Cluster {
+ public:
+  Cluster(io::Runtime& runtime, io::Loop& loop, ClientOptions options);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  io::Loop& loop() { return loop_; }
+  io::Runtime& runtime() { return runtime_; }
+  const ClientOptions& options() const { return options_; }
+
+  /// A connection to any broker: an open one, else the first that answers; connection_failed names
+  /// all that were tried.
+  io::Task<Result<std::shared_ptr<Connection>>> any();
+  io::Task<Result<std::shared_ptr<Connection>>> to(NodeId node);
+  /// A connection of one's own, for requests that wait at the broker (fetches); the caller shuts it
+  /// down.
+  io::Task<Result<std::shared_ptr<Connection>>> dedicated(NodeId node);
+
+  /// From the cache while younger than metadata_max_age, unless `fresh`.
+  /// unknown_topic_or_partition when the cluster has no such topic.
+  io::Task<Result<std::shared_ptr<const TopicMetadata>>> topic(std::string name, bool fresh);
+  /// The raw answer, for admin; also updates what is known of the brokers.
+  io::Task<Result<native::MetadataResponse>> metadata(native::MetadataRequest request);
+  /// Sends a request to any broker and returns the answer's header.
+  io::Task<Result<native::ResponseHeader>> ask(native::RequestHeader request);
+
+  /// How long to wait before try number `attempt` (from 1), with jitter.
+  Duration backoff(uint32_t attempt);
+
+  /// Closes all connections; nothing may be under way.
+  io::Task<void> shut_down();
+
+ private:
+  io::Task<Result<std::shared_ptr<Connection>>> shared_to(io::Endpoint endpoint);
+  io::Task<Result<std::shared_ptr<Connection>>> open(io::Endpoint endpoint);
+  Result<io::Endpoint> endpoint_of(NodeId node) const;
+  io::Task<void> drop_closed();
+
+  io::Runtime& runtime_;
+  io::Loop& loop_;
+  const ClientOptions options_;
+  absl::flat_hash_map<int32_t, io::Endpoint> brokers_;
+  absl::flat_hash_map<std::string, std::shared_ptr<Connection>> connections_;
+  absl::flat_hash_map<std::string, std::shared_ptr<const TopicMetadata>> topics_;
+  // One connection attempt at a time: callers that come meanwhile find its result.
+  io::AsyncMutex connecting_;
+};
+
+}  // namespace sluice::client

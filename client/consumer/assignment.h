@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/consumer/partition.h"
+#include "io/sync.h"
+#include "proto/record/compression.h"
+
+namespace sluice::client {
+
+/// The assigned partitions between the fetchers, on the client's loop, and poll(), on the user's
+/// thread: one lock, under which records are only decoded into views.
+class Assignment {
+ public:
+  explicit Assignment(const ConsumerOptions& options)
+      : options_(options), memory_(std::make_shared<FetchMemory>(options.fetch_buffer_memory)) {}
+
+  using Places = std::vector<std::pair<Partition, SeekTarget>>;
+  void replace(const Places& places);
+  Result<> seek(const Partition& partition, SeekTarget to);
+  Result<> pause(const Partition& partition, bool paused);
+  Result<Offset> position(const Partition& partition) const;
+  std::vector<Partition> list() const;
+
+  /// Up to `max_records` of what is buffered. The records view memory that stays until the next
+  /// call. An error of a partition comes alone, once, and is cleared.
+  Result<std::span<const ConsumedRecord>> take(size_t max_records);
+
+  /// Runs `visit` over all partitions under the lock.
+  template <class F>
+  auto with(F visit) {
+    const std::lock_guard lock(mutex_);
+    return visit(partitions_);
+  }
+  /// Adds what a fetch of `version` brought; stale versions are dropped.
+  void add(const Partition& partition, uint64_t version, Chunk chunk);
+  void set_error(const Partition& partition, uint64_t version, Error error);
+
+  /// Notified when take() may find something, and when the fetchers have something to do.
+  io::Signal& ready() { return ready_; }
+  io::Signal& wanted() { return wanted_; }
+  const std::shared_ptr<FetchMemory>& memory() const { return memory_; }
+  ConsumerMetrics metrics() const;
+
+ private:
+  AssignedPartition* find(const Partition& partition);
+  const AssignedPartition* find(const Partition& partition) const;
+  /// Decodes from one partition until `max_records` or its buffer is empty.
+  Result<> drain(AssignedPartition& partition, size_t max_records);
+  Result<bool> open_next(AssignedPartition& partition);
+  Result<OpenBatch> open_batch(const Chunk& chunk, const record::BatchView& batch);
+  static void restart(AssignedPartition& partition, SeekTarget to);
+
+  const ConsumerOptions options_;
+  const std::shared_ptr<FetchMemory> memory_;
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<AssignedPartition>> partitions_;
+  size_t turn_ = 0;
+  io::Signal ready_;
+  io::Signal wanted_;
+
+  // What the last take() lent out.
+  std::vector<ConsumedRecord> records_;
+  std::vector<std::shared_ptr<FetchedPayload>> lent_;
+  std::vector<std::shared_ptr<std::vector<std::byte>>> lent_inflated_;
+  record::Decompressor decompressor_;
+  uint64_t records_total_ = 0;
+  uint64_t bytes_total_ = 0;
+  uint64_t batches_total_ = 0;
+};
+
+}  // namespace sluice::client
