@@ -123,7 +123,7 @@ Result<> CompactionFilter::filter_batch(const record::BatchView& batch,
 Result<> CompactionFilter::rewrite(const record::BatchView& batch, ByteView records,
                                    std::optional<Timestamp> horizon, std::vector<std::byte>& out) {
   const auto& header = batch.header();
-  record::BatchBuilder builder(out);
+  record::BatchBuilder builder(record::Growing{out});
   if (horizon) builder.start_at(*horizon);
   record::RecordReader reader(header, records);
   record::RecordView record;

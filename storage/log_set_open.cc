@@ -229,12 +229,21 @@ io::Task<Result<std::unique_ptr<LogSet>>> LogSet::open(
     Opening opening(*state, std::move(options_of), std::move(on_progress));
     co_await opening.run();
   }
+  bool any_online = false;
   for (const auto& directory : state->directories) {
     for (const auto& folder : directory->found().deleted)
       state->discarder.add_folder(directory->disk(), directory->path() + "/" + folder, TimePoint{});
     // What a crash left in the checkpoints about logs that are gone goes before any is made anew.
-    if (!directory->offline_because())
-      CO_RETURN_IF_ERROR(co_await directory->checkpoints().write());
+    if (const auto written = co_await directory->checkpoints().write(); !written) {
+      state->ports.log.error("checkpoints not written", {{"directory", directory->path()},
+                                                         {"cause", written.error().message()}});
+    }
+    any_online = any_online || !directory->offline_because();
+  }
+  if (!any_online) {
+    for (const auto& log : state->table.all()) co_await log->abandon();
+    co_return fail(Errc::disk_offline, "every data directory went offline while it was opened: " +
+                                           *state->directories.front()->offline_because());
   }
   state->background = std::make_unique<Background>(
       Background::Ports{.runtime = state->ports.runtime,
