@@ -42,6 +42,20 @@ class SharedMap {
       for (const auto& [key, value] : *bucket) visit(key, value);
     }
   }
+  /// visit(const V* before, const V* after) for each key whose value differs in `after`; null where
+  /// it has none. Costs what changed, not what there is.
+  template <class F>
+  void for_each_change(const SharedMap& after, F&& visit) const {
+    for (size_t i = 0; i < kBuckets; ++i) {
+      if (buckets_[i] == after.buckets_[i]) continue;
+      each_missing(buckets_[i], after.buckets_[i], [&](const V& old) { visit(&old, nullptr); });
+      if (after.buckets_[i] == nullptr) continue;
+      for (const auto& [key, value] : *after.buckets_[i]) {
+        const V* old = find(key);
+        if (old == nullptr || *old != value) visit(old, &value);
+      }
+    }
+  }
 
  private:
   static constexpr size_t kBuckets = 256;
@@ -49,6 +63,14 @@ class SharedMap {
   static size_t bucket_of(const K& key) {
     // The high bits: the map inside a bucket uses the low ones.
     return absl::Hash<K>{}(key) >> (8 * sizeof(size_t) - 8);
+  }
+  template <class F>
+  static void each_missing(const std::shared_ptr<const Bucket>& in,
+                           const std::shared_ptr<const Bucket>& from, F&& visit) {
+    if (in == nullptr) return;
+    for (const auto& [key, value] : *in) {
+      if (from == nullptr || !from->contains(key)) visit(value);
+    }
   }
   std::shared_ptr<Bucket> copy_of(const K& key) const {
     const auto& old = buckets_[bucket_of(key)];

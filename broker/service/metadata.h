@@ -47,6 +47,7 @@ class Metadata {
   NodeId node_id() const { return self_; }
 
  private:
+  MetadataAnswer::Topic describe_topic(MetadataImage::TopicPointer topic) const;
   const MetadataStore& store_;
   const TopicDefaults& defaults_;
   const NodeId self_;

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/strong.h"
 #include "base/uuid.h"
+#include "broker/metadata/topic_config.h"
 #include "broker/replication/partition.h"
 #include "broker/security/principal.h"
 #include "broker/service/topic_ref.h"
@@ -53,13 +54,8 @@ struct AddPartitions {
 };
 
 struct TopicDescription {
-  enum class Source : uint8_t { fallback, broker, topic };
-  struct Config {
-    std::string key;
-    std::string value;
-    Source source = Source::fallback;
-    std::string documentation;
-  };
+  using Source = TopicConfigRow::Source;
+  using Config = TopicConfigRow;
   struct Partition {
     PartitionId id{0};
     Leadership leadership;
@@ -92,6 +88,7 @@ class Topics {
   io::Task<Result<>> add_partitions(Principal principal, AddPartitions request);
 
  private:
+  io::Task<Result<>> undo_unless_served(CreatedTopic created);
   TopicsPorts& ports_;
 };
 

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/memory_budget.h"
+#include "broker/admin/http.h"
+#include "storage/log_set.h"
+
+namespace sluice::broker {
+
+/// How far the start has come.
+struct Readiness {
+  bool ready = false;
+  /// "starting", "recovering", "ready", "stopping".
+  std::string state = "starting";
+  storage::RecoveryProgress recovery;
+};
+
+/// 200 when ready, else 503; JSON with the progress of recovery either way.
+HttpResponse ready_page(const Readiness& readiness);
+
+/// Whether the process works as it should; JSON with what is wrong.
+struct Health {
+  std::vector<storage::LogSet::Directory> directories;
+  std::vector<std::string> problems;
+};
+/// 200, or 503 when there are problems.
+HttpResponse health_page(const Health& health);
+
+/// The budget tree and what the allocator holds beyond it, in bytes.
+HttpResponse memory_page(const MemoryBudget& root, size_t allocated);
+
+}  // namespace sluice::broker

@@ -1,0 +1,196 @@
+#include "broker/replication/partition_set.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace sluice::broker {
+namespace {
+
+/// Logs made or changed at once: most of the time goes into waiting for the device.
+constexpr size_t kAtOnce = 16;
+
+bool was_deleted(const MetadataImage& image, const Uuid& topic_id) {
+  return image.deleted_topics != nullptr &&
+         std::ranges::find(*image.deleted_topics, topic_id) != image.deleted_topics->end();
+}
+
+io::Task<void> with_permit(io::Semaphore& permits, io::Task<void> work) {
+  co_await permits.acquire();
+  co_await std::move(work);
+  permits.release();
+}
+
+}  // namespace
+
+bool PartitionSet::is_here(const PartitionImage& partition) const {
+  return std::ranges::find(partition.replicas, ports_.self) != partition.replicas.end();
+}
+
+io::Task<void> PartitionSet::follow(std::shared_ptr<const MetadataImage> image) {
+  io::Loop& home = *io::Loop::current();
+  co_await ports_.control.enter();
+  {
+    const auto lock = co_await following_.lock();
+    if (followed_ == nullptr || followed_->version < image->version) {
+      co_await follow_topics(*image);
+      if (followed_ == nullptr) co_await remove_strays(*image);
+      followed_ = std::move(image);
+    }
+  }
+  co_await home.enter();
+}
+
+io::Task<void> PartitionSet::follow_topics(const MetadataImage& image) {
+  io::Semaphore permits(kAtOnce);
+  io::Scope changes;
+  const auto change = [&](Topic before, Topic after) {
+    changes.start(with_permit(permits, follow_topic(std::move(before), std::move(after), image)));
+  };
+  if (followed_ == nullptr) {
+    image.topics.for_each([&](const Uuid&, const Topic& topic) { change(nullptr, topic); });
+  } else {
+    // Deletions first: a topic may have come back under the same name.
+    followed_->topics.for_each_change(image.topics, [&](const Topic* before, const Topic* after) {
+      if (after == nullptr) change(*before, nullptr);
+    });
+    co_await changes.join();
+    followed_->topics.for_each_change(image.topics, [&](const Topic* before, const Topic* after) {
+      if (after != nullptr) change(before == nullptr ? nullptr : *before, *after);
+    });
+  }
+  co_await changes.join();
+}
+
+io::Task<void> PartitionSet::follow_topic(Topic before, Topic after, const MetadataImage& image) {
+  if (after == nullptr) {
+    co_await withdraw(std::move(before));
+    co_return;
+  }
+  io::Semaphore permits(kAtOnce);
+  io::Scope changes;
+  for (size_t i = 0; i < after->partitions.size(); ++i) {
+    const bool unchanged = before != nullptr && before->configs == after->configs &&
+                           i < before->partitions.size() &&
+                           before->partitions[i] == after->partitions[i];
+    if (unchanged || !is_here(after->partitions[i])) continue;
+    const PartitionId id{static_cast<int32_t>(i)};
+    changes.start(with_permit(permits, serve(after, id, image)));
+  }
+  co_await changes.join();
+}
+
+io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataImage& image) {
+  const PartitionKey key{topic->id, id};
+  const PartitionImage& wanted = topic->partitions[static_cast<size_t>(id.value())];
+  // Configs were checked when they were set; a key that this version does not know is left out.
+  auto options = topic_options(ports_.defaults.options, topic->configs);
+  if (!options) {
+    ports_.log.error("topic configs not applied",
+                     {{"topic", topic->name}, {"because", options.error().message()}});
+    options = ports_.defaults.options;
+  }
+  auto partition = ports_.table.find(key);
+  Result<> served;
+  if (partition != nullptr) {
+    partition->set_options(options->log);
+  } else {
+    auto log = co_await open_log(topic, id, image, options->log);
+    if (log) {
+      partition = std::make_shared<Partition>(key, std::move(*log), ports_.self);
+      partition->set_options(options->log);
+    } else {
+      served = fail(std::move(log).error());
+    }
+  }
+  if (served && wanted.leader == ports_.self)
+    served = co_await partition->lead(wanted.leader_epoch);
+  if (served) {
+    failures_.lock()->erase(key);
+    ports_.table.insert(key, std::move(partition));
+    co_return;
+  }
+  ports_.log.error(
+      "partition not served",
+      {{"topic", topic->name}, {"partition", id}, {"because", served.error().message()}});
+  failures_.lock()->insert_or_assign(key, std::move(served).error());
+}
+
+io::Task<Result<std::shared_ptr<storage::Log>>> PartitionSet::open_log(
+    Topic topic, PartitionId id, const MetadataImage& image, storage::LogOptions options) {
+  const storage::TopicPartition name{topic->name, id};
+  if (auto log = ports_.logs.find(name)) {
+    if (log->topic_id() == topic->id) co_return log;
+    if (!was_deleted(image, log->topic_id())) {
+      co_return fail(Errc::corrupt_file, log->directory() + "/" + name.folder() +
+                                             ": belongs to topic id " + log->topic_id().text() +
+                                             ", the topic's is " + topic->id.text() +
+                                             "; move the folder away");
+    }
+    // Deleted before the topic of that name came back; the log had not gone yet.
+    log.reset();
+    CO_RETURN_IF_ERROR(co_await ports_.logs.remove(name));
+  }
+  if (auto failed = ports_.logs.find_failed(name)) co_return fail(*failed);
+  co_return co_await ports_.logs.create(name, topic->id, options);
+}
+
+io::Task<void> PartitionSet::withdraw(Topic topic) {
+  for (size_t i = 0; i < topic->partitions.size(); ++i) {
+    const PartitionKey key{topic->id, PartitionId{static_cast<int32_t>(i)}};
+    failures_.lock()->erase(key);
+    const auto partition = ports_.table.take(key);
+    if (partition == nullptr) continue;
+    partition->stop(Error(Errc::unknown_topic_id));
+    co_await partition->close();
+    if (auto removed = co_await ports_.logs.remove({topic->name, key.partition}); !removed) {
+      ports_.log.error("log not removed", {{"topic", topic->name},
+                                           {"partition", key.partition},
+                                           {"because", removed.error().message()}});
+    }
+  }
+}
+
+io::Task<void> PartitionSet::remove_strays(const MetadataImage& image) {
+  std::vector<std::shared_ptr<storage::Log>> logs = ports_.logs.all();
+  for (auto& log : logs) {
+    const storage::TopicPartition name = log->partition();
+    const Uuid topic_id = log->topic_id();
+    if (ports_.table.find({topic_id, name.partition}) != nullptr) continue;
+    if (!was_deleted(image, topic_id)) {
+      ports_.log.warning("a log of no known topic is left alone",
+                         {{"folder", log->directory() + "/" + name.folder()}});
+      continue;
+    }
+    log.reset();
+    if (auto removed = co_await ports_.logs.remove(name); !removed) {
+      ports_.log.error("log of a deleted topic not removed",
+                       {{"folder", name.folder()}, {"because", removed.error().message()}});
+    }
+  }
+}
+
+std::optional<Error> PartitionSet::failure_of(const PartitionKey& key) const {
+  const auto failures = failures_.lock();
+  const auto at = failures->find(key);
+  if (at == failures->end()) return std::nullopt;
+  return at->second;
+}
+
+void PartitionSet::directory_offline(const std::string& directory, const Error& cause) {
+  for (const auto& partition : ports_.table.all()) {
+    if (partition->log().directory() != directory) continue;
+    partition->stop(Error(Errc::disk_offline, std::string(cause.message())));
+  }
+}
+
+io::Task<void> PartitionSet::stop(Error why) {
+  const auto partitions = ports_.table.all();
+  for (const auto& partition : partitions) partition->stop(why);
+  for (const auto& partition : partitions) {
+    co_await partition->close();
+    ports_.table.take(partition->key());
+  }
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/guarded.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "broker/metadata/image.h"
+#include "broker/metadata/topic_config.h"
+#include "broker/replication/partition.h"
+#include "broker/replication/partition_table.h"
+#include "io/loop.h"
+#include "io/sync.h"
+#include "storage/log_set.h"
+
+namespace sluice::broker {
+
+/// What a partition set works with; all outlive it.
+struct PartitionSetPorts {
+  io::Loop& control;
+  storage::LogSet& logs;
+  PartitionTable& table;
+  const TopicDefaults& defaults;
+  NodeId self;
+  Logger log;
+};
+
+/// Makes what this broker serves equal to what the metadata says: creates and removes logs, applies
+/// configs and leader epochs.
+class PartitionSet {
+ public:
+  explicit PartitionSet(PartitionSetPorts ports) : ports_(ports) {}
+
+  /// Done when this broker serves `image`, or a later one, as far as it can. From any loop.
+  io::Task<void> follow(std::shared_ptr<const MetadataImage> image);
+  /// Why a partition that should be here is not served.
+  std::optional<Error> failure_of(const PartitionKey& key) const;
+  /// The logs of a directory take no more requests. From any loop.
+  void directory_offline(const std::string& directory, const Error& cause);
+  /// Nothing is served any more; done when no flush is in flight.
+  io::Task<void> stop(Error why);
+
+ private:
+  using Topic = MetadataImage::TopicPointer;
+  io::Task<void> follow_topics(const MetadataImage& image);
+  io::Task<void> follow_topic(Topic before, Topic after, const MetadataImage& image);
+  io::Task<void> serve(Topic topic, PartitionId id, const MetadataImage& image);
+  io::Task<Result<std::shared_ptr<storage::Log>>> open_log(Topic topic, PartitionId id,
+                                                           const MetadataImage& image,
+                                                           storage::LogOptions options);
+  io::Task<void> withdraw(Topic topic);
+  io::Task<void> remove_strays(const MetadataImage& image);
+  bool is_here(const PartitionImage& partition) const;
+
+  const PartitionSetPorts ports_;
+  io::AsyncMutex following_;
+  std::shared_ptr<const MetadataImage> followed_;
+  Guarded<std::map<PartitionKey, Error>> failures_;
+};
+
+}  // namespace sluice::broker

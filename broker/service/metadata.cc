@@ -1,0 +1,46 @@
+#include "broker/service/metadata.h"
+
+#include <utility>
+
+#include "broker/metadata/store.h"
+#include "broker/metadata/topic_config.h"
+
+namespace sluice::broker {
+
+MetadataAnswer::Topic Metadata::describe_topic(MetadataImage::TopicPointer topic) const {
+  MetadataAnswer::Topic answer;
+  const auto options = topic_options(defaults_.options, topic->configs);
+  const storage::LogOptions& log = options ? options->log : defaults_.options.log;
+  answer.max_message_bytes = static_cast<uint32_t>(log.max_message_bytes);
+  answer.topic = std::move(topic);
+  return answer;
+}
+
+MetadataAnswer Metadata::describe(const Principal& /*principal*/, std::span<const TopicRef> topics,
+                                  bool all) const {
+  MetadataAnswer answer{.image = store_.image(),
+                        .controller = store_.controller().value_or(NodeId{-1})};
+  answer.brokers = answer.image->brokers;
+  if (all) {
+    for (auto& topic : answer.image->topics_by_name()) {
+      answer.topics.push_back(describe_topic(std::move(topic)));
+    }
+    return answer;
+  }
+  for (const TopicRef& ref : topics) {
+    auto topic = ref.id ? answer.image->topic(*ref.id) : answer.image->topic(ref.name);
+    if (topic != nullptr) {
+      answer.topics.push_back(describe_topic(std::move(topic)));
+      continue;
+    }
+    MetadataAnswer::Topic missing;
+    missing.asked = ref;
+    missing.error = ref.id
+                        ? Error(Errc::unknown_topic_id)
+                        : Error(Errc::unknown_topic_or_partition, "there is no topic " + ref.name);
+    answer.topics.push_back(std::move(missing));
+  }
+  return answer;
+}
+
+}  // namespace sluice::broker

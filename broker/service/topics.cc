@@ -1,0 +1,222 @@
+#include "broker/service/topics.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "broker/service/topic_name.h"
+#include "broker/service/topics_ports.h"
+
+namespace sluice::broker {
+namespace {
+
+using TopicPointer = MetadataImage::TopicPointer;
+using Records = std::vector<cluster::MetadataRecord>;
+
+std::string bytes_of(const Uuid& id) { return std::string(as_text(id.bytes())); }
+
+std::string counted(uint64_t n, std::string_view what) {
+  return std::to_string(n) + " " + std::string(what) + (n == 1 ? "" : "s");
+}
+
+Result<TopicPointer> find_topic(const MetadataImage& image, const TopicRef& ref) {
+  if (ref.id) {
+    if (auto topic = image.topic(*ref.id)) return topic;
+    return fail(Errc::unknown_topic_id,
+                "there is no topic with the id " + ref.id->text() + "; it may have been deleted");
+  }
+  if (auto topic = image.topic(ref.name)) return topic;
+  return fail(Errc::unknown_topic_or_partition, "there is no topic " + ref.name);
+}
+
+/// A partition led by its only replica, this broker.
+void assign(cluster::PartitionAssignment& partition, NodeId self) {
+  partition.add_replicas(self.value());
+  partition.add_in_sync(self.value());
+  partition.set_leader(self.value());
+}
+
+Result<> check_room(const MetadataImage& image, uint64_t more, const TopicDefaults& defaults) {
+  if (more <= defaults.max_partitions - std::min(defaults.max_partitions, image.partitions)) {
+    return {};
+  }
+  return fail(Errc::too_many, counted(more, "more partition") + " on top of " +
+                                  std::to_string(image.partitions) + " are above max.partitions " +
+                                  std::to_string(defaults.max_partitions) +
+                                  "; ask for fewer, delete topics or raise the limit");
+}
+
+Result<> check_replication(const MetadataImage& image, uint32_t replication) {
+  if (replication <= image.brokers.size()) return {};
+  return fail(Errc::invalid_replication, "replication factor " + std::to_string(replication) +
+                                             " needs " + counted(replication, "broker") + ", " +
+                                             std::to_string(image.brokers.size()) +
+                                             (image.brokers.size() == 1 ? " is" : " are") +
+                                             " there; start more or use a replication factor of 1");
+}
+
+Result<ConfigMap> config_map(const std::vector<ConfigValue>& values) {
+  ConfigMap configs;
+  for (const ConfigValue& value : values) {
+    if (!configs.emplace(value.key, value.value).second) {
+      return fail(Errc::invalid_config, value.key + " is given twice; give it once");
+    }
+  }
+  return configs;
+}
+
+Result<> check_name_is_free(const MetadataImage& image, const std::string& name) {
+  if (image.topic(name) != nullptr) {
+    return fail(Errc::topic_exists,
+                "topic " + name + " exists already; delete it first or choose another name");
+  }
+  const Uuid* other = image.folded_names.find(folded_topic_name(name));
+  if (other == nullptr) return {};
+  return fail(Errc::invalid_topic_name,
+              "topic name \"" + name + "\" collides with " + image.topic(*other)->name +
+                  ", because '.' and '_' are the same in metric names; choose another name");
+}
+
+cluster::MetadataRecord deletion_of(const Uuid& id) {
+  cluster::MetadataRecord record;
+  record.mutable_topic_deleted()->set_id(bytes_of(id));
+  return record;
+}
+
+}  // namespace
+
+io::Task<Result<CreatedTopic>> Topics::create(Principal /*principal*/, CreateTopic request) {
+  CO_RETURN_IF_ERROR(check_topic_name(request.name));
+  const auto image = ports_.store.image();
+  CreatedTopic created{{},
+                       request.partitions == 0 ? ports_.defaults.partitions : request.partitions,
+                       request.replication_factor == 0 ? ports_.defaults.replication_factor
+                                                       : request.replication_factor};
+  CO_RETURN_IF_ERROR(check_name_is_free(*image, request.name));
+  CO_RETURN_IF_ERROR(check_room(*image, created.partitions, ports_.defaults));
+  CO_RETURN_IF_ERROR(check_replication(*image, created.replication_factor));
+  CO_ASSIGN_OR_RETURN(const ConfigMap configs, config_map(request.configs));
+  CO_RETURN_IF_ERROR(topic_options(ports_.defaults.options, configs));
+  if (request.validate_only) co_return created;
+
+  created.id = Uuid::random(ports_.random);
+  Records records(1);
+  auto& topic = *records.front().mutable_topic_created();
+  topic.set_id(bytes_of(created.id));
+  topic.set_name(request.name);
+  for (uint32_t i = 0; i < created.partitions; ++i) assign(*topic.add_partitions(), ports_.self);
+  for (const auto& [key, value] : configs) {
+    auto& config = *topic.add_configs();
+    config.set_key(key);
+    config.set_value(value);
+  }
+  CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
+  co_await ports_.partitions.follow(ports_.store.image());
+  CO_RETURN_IF_ERROR(co_await undo_unless_served(created));
+  co_return created;
+}
+
+io::Task<Result<>> Topics::undo_unless_served(CreatedTopic created) {
+  for (uint32_t i = 0; i < created.partitions; ++i) {
+    const PartitionKey key{created.id, PartitionId{static_cast<int32_t>(i)}};
+    auto failure = ports_.partitions.failure_of(key);
+    if (!failure) continue;
+    // A topic that cannot be used is worse than none.
+    Records records;
+    records.push_back(deletion_of(created.id));
+    CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
+    co_await ports_.partitions.follow(ports_.store.image());
+    co_return fail(std::move(*failure));
+  }
+  co_return Result<>{};
+}
+
+io::Task<Result<>> Topics::remove(Principal /*principal*/, TopicRef ref) {
+  CO_ASSIGN_OR_RETURN(const TopicPointer topic, find_topic(*ports_.store.image(), ref));
+  Records records;
+  records.push_back(deletion_of(topic->id));
+  CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
+  co_await ports_.partitions.follow(ports_.store.image());
+  co_return Result<>{};
+}
+
+io::Task<Result<>> Topics::alter(Principal /*principal*/, AlterTopic request) {
+  CO_ASSIGN_OR_RETURN(const TopicPointer topic, find_topic(*ports_.store.image(), request.topic));
+  CO_ASSIGN_OR_RETURN(const ConfigMap set, config_map(request.set));
+  ConfigMap configs = topic->configs;
+  Records records;
+  const auto record_for = [&](const std::string& key) -> cluster::TopicConfigSet& {
+    auto& record = *records.emplace_back().mutable_topic_config_set();
+    record.set_topic_id(bytes_of(topic->id));
+    record.set_key(key);
+    return record;
+  };
+  for (const std::string& key : request.remove) {
+    if (topic_settings().find(key) == nullptr && !configs.contains(key)) {
+      co_return fail(Errc::invalid_config, key + " is no topic config; did you mean " +
+                                               nearest_key(topic_settings().specs(), key) + "?");
+    }
+    configs.erase(key);
+    record_for(key);
+  }
+  for (const auto& [key, value] : set) {
+    configs.insert_or_assign(key, value);
+    record_for(key).set_value(value);
+  }
+  CO_RETURN_IF_ERROR(topic_options(ports_.defaults.options, configs));
+  if (request.validate_only || records.empty()) co_return Result<>{};
+  CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
+  co_await ports_.partitions.follow(ports_.store.image());
+  co_return Result<>{};
+}
+
+io::Task<Result<>> Topics::add_partitions(Principal /*principal*/, AddPartitions request) {
+  const auto image = ports_.store.image();
+  CO_ASSIGN_OR_RETURN(const TopicPointer topic, find_topic(*image, request.topic));
+  const auto now = static_cast<uint32_t>(topic->partitions.size());
+  if (request.partitions <= now) {
+    co_return fail(Errc::invalid_partitions, "topic " + topic->name + " has " +
+                                                 counted(now, "partition") +
+                                                 "; the new total must be larger than that, not " +
+                                                 std::to_string(request.partitions));
+  }
+  CO_RETURN_IF_ERROR(check_room(*image, request.partitions - now, ports_.defaults));
+  if (request.validate_only) co_return Result<>{};
+  Records records(1);
+  auto& added = *records.front().mutable_partitions_added();
+  added.set_topic_id(bytes_of(topic->id));
+  added.set_first(static_cast<int32_t>(now));
+  for (uint32_t i = now; i < request.partitions; ++i) {
+    assign(*added.add_partitions(), ports_.self);
+  }
+  CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
+  co_await ports_.partitions.follow(ports_.store.image());
+  for (uint32_t i = now; i < request.partitions; ++i) {
+    const PartitionKey key{topic->id, PartitionId{static_cast<int32_t>(i)}};
+    if (auto failure = ports_.partitions.failure_of(key)) co_return fail(std::move(*failure));
+  }
+  co_return Result<>{};
+}
+
+io::Task<Result<TopicDescription>> Topics::describe(Principal /*principal*/, TopicRef ref) {
+  CO_ASSIGN_OR_RETURN(const TopicPointer topic, find_topic(*ports_.store.image(), ref));
+  TopicDescription description{.name = topic->name, .id = topic->id};
+  description.configs = describe_topic_config(ports_.defaults.options, topic->configs);
+  for (size_t i = 0; i < topic->partitions.size(); ++i) {
+    const PartitionImage& image = topic->partitions[i];
+    const PartitionKey key{topic->id, PartitionId{static_cast<int32_t>(i)}};
+    TopicDescription::Partition shown{.id = key.partition,
+                                      .leadership = {image.leader, image.leader_epoch},
+                                      .replicas = image.replicas,
+                                      .in_sync = image.in_sync};
+    if (const auto partition = ports_.table.find(key)) {
+      shown.status = partition->status();
+    } else if (const auto failure = ports_.partitions.failure_of(key)) {
+      shown.status.problem = failure->message();
+    }
+    description.partitions.push_back(std::move(shown));
+  }
+  co_return description;
+}
+
+}  // namespace sluice::broker
