@@ -24,7 +24,7 @@ Admission::Refusal Admission::take(TrafficClass traffic, AddressAccount& account
     return Refusal::total;
   }
   const size_t before = account.bytes.fetch_add(bytes);
-  if (before != 0 && before + bytes > limits_.per_address) {
+  if (traffic == TrafficClass::client && before != 0 && before + bytes > limits_.per_address) {
     account.bytes.fetch_sub(bytes);
     used_.fetch_sub(bytes);
     return Refusal::address;

@@ -13,6 +13,14 @@ namespace sluice::broker {
 
 class ChunkPool;
 
+/// What a buffer for `size` bytes takes of memory, and so of admission.
+constexpr size_t buffer_bytes(size_t size) {
+  for (const size_t tier : kBufferTiers) {
+    if (size <= tier) return tier;
+  }
+  return (size + 4_KiB - 1) / 4_KiB * 4_KiB;
+}
+
 /// A buffer that frames were read into, with the admission that it stands on. Counted without
 /// atomics: all references live on one worker.
 class Chunk {

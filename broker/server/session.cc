@@ -315,7 +315,7 @@ void Session::completed(Exchange& exchange) {
 bool Session::take_chunk() {
   const auto& head = reader_.head();
   const size_t size = std::max(head.size, kBufferTiers[1]);
-  auto grant = worker_.context().admission.try_admit(head.traffic, account_, size);
+  auto grant = worker_.context().admission.try_admit(head.traffic, account_, buffer_bytes(size));
   if (!grant) return false;
   auto buffer = worker_.buffers().take(size);
   if (!buffer) return false;
@@ -333,16 +333,18 @@ io::Task<bool> Session::wait_for_chunk() {
   }
   // Who waits for more holds no admission, so that those before it can always finish.
   reader_.release_grant();
+  auto& admission = worker_.context().admission;
+  const size_t size = std::max<size_t>({reader_.head().size, reader_.rest().size(), 1});
   Admission::Waiter waiter;
   waiter.traffic = reader_.head().traffic;
   waiter.account = account_;
-  waiter.bytes = reader_.head().size != 0 ? reader_.head().size : kBufferTiers[0];
+  waiter.bytes = std::min(buffer_bytes(size), admission.largest(waiter.traffic));
   admission_waiter_ = &waiter;
-  auto grant = co_await worker_.context().admission.admit(waiter);
+  auto grant = co_await admission.admit(waiter);
   admission_waiter_ = nullptr;
   progressed();
   if (!grant || over_) co_return false;
-  auto buffer = co_await take_buffer(std::max(waiter.bytes, reader_.rest().size()));
+  auto buffer = co_await take_buffer(size);
   if (!buffer || over_) {
     over_ = true;
     co_return false;
@@ -353,11 +355,14 @@ io::Task<bool> Session::wait_for_chunk() {
 
 /// Whether the size and class of the next frame are known now.
 io::Task<Result<bool>> Session::read_head() {
-  if (!protocol_) co_return true;  // the opening bytes come in the smallest chunk
   const auto count = connection_.socket().try_read(reader_.head_space());
   if (!count && count.error() == Errc::would_block) co_return false;
   if (!count || *count == 0) co_return fail(Errc::connection_closed);
   received(*count);
+  if (!protocol_ && !choose_protocol()) {
+    if (over_) co_return fail(Errc::malformed_frame);
+    co_return false;
+  }
   const auto next = reader_.next(*protocol_);
   if (!next) {
     refuse(next.error());

@@ -1,0 +1,136 @@
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include "broker/command_line.h"
+#include "broker/exit_code.h"
+#include "broker/node.h"
+#include "broker/version.h"
+#include "io/clock.h"
+#include "io/system.h"
+
+extern char** environ;
+
+namespace sluice::broker {
+namespace {
+
+void complain(const Error& error) {
+  std::fprintf(stderr, "sluiced: %.*s\n", static_cast<int>(error.message().size()),
+               error.message().data());
+}
+
+/// Before there is a runtime: it is built from what stands in the file.
+Result<std::string> read_config(const std::string& path) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (file.bad() || !file.is_open()) {
+    const Error cause = error_from_errno(errno, path);
+    return fail(Errc::invalid_config, "config file " + std::string(cause.message()));
+  }
+  return text;
+}
+
+std::vector<std::string> environment() {
+  std::vector<std::string> variables;
+  for (char** at = environ; *at != nullptr; ++at) variables.emplace_back(*at);
+  return variables;
+}
+
+/// Runs a node until a signal comes; the process's exit code.
+int run(BrokerOptions options) {
+  const io::SystemClock clock;
+  StreamSink sink(clock, STDERR_FILENO, options.log_format);
+  const Logger log(sink, options.log_level);
+  io::System system(options.system);
+  if (!system.uring_refusal().empty()) {
+    log.warning("io_uring is refused; file work goes to a thread pool",
+                {{"because", system.uring_refusal()}});
+  }
+  io::Signal stop;
+  int signalled = 0;
+  system.on_signals({SIGTERM, SIGINT}, [&](int signal) {
+    // A second one does not wait for anything.
+    if (std::exchange(signalled, signal) != 0) std::_Exit(128 + signal);
+    stop.notify_all();
+  });
+  const auto die = [](const Error& error) {
+    complain(Error(error).with_context("the broker cannot go on"));
+    std::_Exit(exit_code_of(error.code()));
+  };
+  Node node({system.runtime(), log, die}, std::move(options));
+  int code = 0;
+  system.run([](Node& broker, io::Signal& stopped, const int& signal, const Logger& logger,
+                int& exit_code) -> io::Task<void> {
+    const uint64_t ticket = stopped.ticket();
+    auto started = co_await broker.start();
+    if (!started) {
+      complain(started.error());
+      exit_code = exit_code_of(started.error().code());
+    } else {
+      logger.info("ready", {{"listen", broker.local().to_string()},
+                            {"admin", broker.admin_local().to_string()},
+                            {"cluster", broker.metadata().image()->cluster_id},
+                            {"version", kVersion}});
+      if (signal == 0) co_await stopped.wait(ticket);
+      logger.info("stopping");
+    }
+    if (auto ended = co_await broker.stop(); !ended && exit_code == 0) {
+      complain(ended.error());
+      exit_code = exit_code_of(ended.error().code());
+    }
+  }(node, stop, signalled, log, code));
+  return code;
+}
+
+}  // namespace
+}  // namespace sluice::broker
+
+int main(int argc, char** argv) {
+  using namespace sluice;
+  using namespace sluice::broker;
+  CommandLine line;
+  CLI::App app("sluiced: the broker of sluice, a log-structured message broker", "sluiced");
+  describe(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kWrongUsage;
+  }
+  if (line.version) {
+    std::printf("sluiced %s\n", kVersion);
+    return 0;
+  }
+  if (line.print_config) {
+    std::fputs(broker_settings().render_documented().c_str(), stdout);
+    return 0;
+  }
+  std::vector<std::string> warnings;
+  auto text = read_config(line.config);
+  if (!text) {
+    complain(text.error());
+    return exit_code_of(text.error().code());
+  }
+  auto loaded = load_options(line, *text, environment(), warnings);
+  for (const std::string& warning : warnings) {
+    std::fprintf(stderr, "sluiced: warning: %s\n", warning.c_str());
+  }
+  if (!loaded) {
+    complain(loaded.error());
+    return exit_code_of(loaded.error().code());
+  }
+  if (line.check_config) {
+    std::fputs(render_effective(loaded->effective).c_str(), stdout);
+    return 0;
+  }
+  return run(std::move(loaded->options));
+}

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/log.h"
+#include "base/memory_budget.h"
+#include "base/metrics.h"
+#include "broker/admin/admin_server.h"
+#include "broker/admin/pages.h"
+#include "broker/metadata/one_voter_log.h"
+#include "broker/metadata/producer_ids.h"
+#include "broker/metadata/store.h"
+#include "broker/native/front_end.h"
+#include "broker/options.h"
+#include "broker/replication/partition_set.h"
+#include "broker/replication/partition_table.h"
+#include "broker/server/server.h"
+#include "broker/service/services.h"
+#include "broker/service/topics_ports.h"
+#include "io/lanes.h"
+#include "io/runtime.h"
+#include "storage/log_set.h"
+
+namespace sluice::broker {
+
+/// What a node takes from and tells its process; the runtime outlives the node.
+struct NodePorts {
+  io::Runtime& runtime;
+  Logger log;
+  /// The node cannot go on (the metadata's or the last data directory failed): the process must end
+  /// without writing another byte. At least once, from any loop.
+  std::function<void(const Error&)> on_fatal;
+};
+
+/// A broker: the only place where its parts are put together. start() and stop() on the control
+/// loop, once each; nothing else is called before start() is done.
+class Node {
+ public:
+  /// `options` passed check_options.
+  Node(NodePorts ports, BrokerOptions options);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// The admin port is open at once, the clients' port when everything is recovered. Errors say
+  /// which address, directory or setting, and what to do; stop() must follow them too.
+  io::Task<Result<>> start();
+  /// Stops accepting, lets requests under way finish within shutdown.timeout.ms, flushes, writes
+  /// checkpoints and the clean-shutdown markers. The first error of what was written.
+  io::Task<Result<>> stop();
+
+  /// Where clients and scrapers connect, with the ports that the system chose.
+  const io::Endpoint& local() const { return server_->local(); }
+  const io::Endpoint& admin_local() const { return admin_.local(); }
+  const MetadataStore& metadata() const { return store_; }
+  MetricsRegistry& metrics() { return metrics_; }
+
+ private:
+  struct Verbs;
+
+  void add_pages();
+  void add_gauges();
+  Health health() const;
+  io::Task<Result<>> open_metadata();
+  io::Task<Result<>> name_cluster();
+  io::Task<Result<>> open_logs();
+  io::Task<Result<>> import_logs();
+  io::Task<Result<>> register_broker(uint16_t port, bool unclean);
+  io::Task<Result<>> serve();
+  io::Task<bool> was_stopped_cleanly();
+  io::Task<std::string> boot_id();
+  io::Task<void> stop_server(TimePoint deadline);
+  void directory_offline(const std::string& directory, const Error& cause);
+  void set_state(std::string state);
+  std::string metadata_directory() const;
+
+  NodePorts ports_;
+  BrokerOptions options_;
+  MetricsRegistry metrics_;
+  MemoryBudget memory_;
+  MemoryBudget& storage_memory_;
+  MemoryBudget& session_memory_;
+  Guarded<Readiness> readiness_;
+  AdminServer admin_;
+
+  std::unique_ptr<io::LaneDisk> metadata_disk_;
+  std::unique_ptr<io::FileLock> metadata_lock_;
+  MetadataStore store_;
+  std::unique_ptr<OneVoterLog> metadata_log_;
+  bool fresh_metadata_ = false;
+  bool unclean_ = false;
+
+  std::unique_ptr<storage::LogSet> logs_;
+  PartitionTable table_;
+  std::unique_ptr<PartitionSet> partitions_;
+  std::unique_ptr<Verbs> verbs_;
+  std::unique_ptr<NativeFrontEnd> native_;
+  std::unique_ptr<Server> server_;
+  io::Signal server_stopped_;
+  bool serving_ = false;
+};
+
+}  // namespace sluice::broker

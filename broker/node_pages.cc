@@ -1,0 +1,66 @@
+#include <utility>
+
+#include <malloc.h>
+
+#include "broker/node.h"
+
+// What a node shows on its admin port.
+namespace sluice::broker {
+namespace {
+
+/// What the allocator has given out, in bytes.
+size_t allocated_bytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+AdminServer::Page page_of(std::function<HttpResponse()> make) {
+  return [make = std::move(make)](const HttpRequest&) {
+    return io::Task<HttpResponse>::ready(make());
+  };
+}
+
+}  // namespace
+
+void Node::add_pages() {
+  admin_.add("/ready", page_of([this] { return ready_page(*readiness_.lock()); }));
+  admin_.add("/health", page_of([this] { return health_page(health()); }));
+  admin_.add("/memory", page_of([this] { return memory_page(memory_, allocated_bytes()); }));
+  // Off the control loop: there may be thousands of series.
+  admin_.add("/metrics", [this](const HttpRequest&) -> io::Task<HttpResponse> {
+    std::string text =
+        co_await ports_.runtime.executor.offload([this] { return metrics_.prometheus(); });
+    co_return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                           .body = std::move(text)};
+  });
+}
+
+void Node::add_gauges() {
+  metrics_.gauge("ready", "Whether clients are served: 1 or 0.", {},
+                 [this] { return readiness_.lock()->ready ? 1.0 : 0.0; });
+  metrics_.gauge("partitions", "Partitions that this broker serves.", {},
+                 [this] { return static_cast<double>(table_.size()); });
+  metrics_.gauge("topics", "Topics of the cluster.", {},
+                 [this] { return static_cast<double>(store_.image()->topics.size()); });
+  metrics_.gauge("metadata_version", "Index of the last metadata entry applied.", {},
+                 [this] { return static_cast<double>(store_.image()->version); });
+  metrics_.gauge("memory_cap_bytes", "The cap on the broker's memory.", {},
+                 [this] { return static_cast<double>(memory_.cap()); });
+  metrics_.gauge("memory_reserved_bytes", "Memory that is reserved from the cap.", {},
+                 [this] { return static_cast<double>(memory_.used()); });
+  metrics_.gauge("memory_allocated_bytes", "Memory that the allocator has given out.", {},
+                 [] { return static_cast<double>(allocated_bytes()); });
+}
+
+Health Node::health() const {
+  Health health;
+  if (logs_ != nullptr) health.directories = logs_->directories();
+  for (const auto& directory : health.directories) {
+    if (directory.offline_because) {
+      health.problems.push_back(directory.path + ": " + *directory.offline_because);
+    }
+  }
+  return health;
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,217 @@
+#include "broker/options.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <string_view>
+
+#include "io/network.h"
+
+namespace sluice::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using Table = SettingsTable<BrokerOptions>;
+
+constexpr int64_t kMaxInt = std::numeric_limits<int32_t>::max();
+
+template <auto Part, auto Member>
+auto member() {
+  return [](auto& options) -> auto& { return options.*Part.*Member; };
+}
+
+void add_node(Table& table) {
+  SettingSpec id{"node.id", SettingKind::integer, "This broker's number in its cluster."};
+  id.limits = between(0, kMaxInt);
+  table.add_custom(
+      std::move(id),
+      [](const BrokerOptions& o) -> SettingValue { return int64_t{o.node_id.value()}; },
+      [](BrokerOptions& o, const SettingValue& v) {
+        o.node_id = NodeId{static_cast<int32_t>(std::get<int64_t>(v))};
+      });
+  table.add("rack", &BrokerOptions::rack, "Where the machine stands; told to clients.");
+  table.add("data.directories", &BrokerOptions::data_directories,
+            "Where logs are kept, on one device each; a new partition goes to the one with the "
+            "fewest. --data names the only or first one.");
+  table.add("metadata.directory", &BrokerOptions::metadata_directory,
+            "Where the metadata log is kept; empty: inside the first data directory.");
+  table.add("shutdown.timeout.ms", &BrokerOptions::shutdown_timeout,
+            "How long requests under way may take when the broker is told to stop.",
+            between(milliseconds(0), milliseconds(600'000)));
+  table.add(
+      "memory.bytes", &BrokerOptions::memory_bytes,
+      "The cap on all memory for connections, requests and bookkeeping; the page cache is not "
+      "part of it.",
+      at_least(32_MiB));
+  table.add_choice("logging.level", &BrokerOptions::log_level,
+                   {{"debug", LogLevel::debug},
+                    {"info", LogLevel::info},
+                    {"warning", LogLevel::warning},
+                    {"error", LogLevel::error}},
+                   "The least that is logged, on stderr.");
+  table.add_choice("logging.format", &BrokerOptions::log_format,
+                   {{"logfmt", StreamSink::Format::logfmt}, {"json", StreamSink::Format::json}},
+                   "How log lines look.");
+}
+
+void add_network(Table& table) {
+  constexpr auto server = &BrokerOptions::server;
+  table.add("listen", &BrokerOptions::listen, "HOST:PORT for clients; port 0 takes a free one.");
+  table.add("advertised", &BrokerOptions::advertised,
+            "HOST:PORT that clients are told to connect to; empty: where it listens.");
+  table.add("admin.listen", &BrokerOptions::admin_listen,
+            "HOST:PORT of /metrics, /health, /ready and /memory.");
+  table.add("admin.timeout.ms", &BrokerOptions::admin_timeout,
+            "An admin client that takes longer is dropped.",
+            between(milliseconds(100), milliseconds(600'000)));
+  table.add("admin.connections", &BrokerOptions::admin_max_connections,
+            "Admin connections at once.", between(1, 10'000));
+  table.add("connections.limit", member<server, &ServerOptions::max_connections>(),
+            "Client connections at once.", between(1, 1'000'000));
+  table.add("connections.limit_per_address",
+            member<server, &ServerOptions::max_connections_per_address>(),
+            "Client connections at once from one address.", between(1, 1'000'000));
+  table.add("connections.max.idle.ms", member<server, &ServerOptions::idle_timeout>(),
+            "A connection without requests for so long is closed.",
+            between(milliseconds(1000), milliseconds(86'400'000)));
+  table.add("frame.timeout.ms", member<server, &ServerOptions::frame_timeout>(),
+            "A frame that began must go on at least this often.",
+            between(milliseconds(100), milliseconds(3'600'000)));
+  table.add("frame.max.bytes", member<server, &ServerOptions::max_frame_bytes>(),
+            "The largest request.", between(64_KiB, 1_GiB));
+  table.add("in_flight.requests", member<server, &ServerOptions::max_in_flight>(),
+            "Requests of one connection that are read ahead.", between(1, 100'000));
+  table.add("in_flight.bytes", member<server, &ServerOptions::max_in_flight_bytes>(),
+            "Bytes of one connection's requests that are read ahead.", between(64_KiB, 1_GiB));
+}
+
+void add_fetch(Table& table) {
+  constexpr auto server = &BrokerOptions::server;
+  table.add_choice(
+      "fetch.transfer", member<server, &ServerOptions::transfer>(),
+      {{"auto", Transfer::automatic}, {"sendfile", Transfer::sendfile}, {"copy", Transfer::copy}},
+      "How large pieces of a log leave: sendfile, a copy through user space, or auto: "
+      "a copy to peers on this machine, sendfile to others.");
+  table.add("fetch.copy.bytes", member<server, &ServerOptions::copy_below_bytes>(),
+            "Pieces up to this size are copied and sent together with their header.",
+            between(0, 1_MiB));
+  table.add_bytes("cold_reads.bytes_per_second",
+                  member<server, &ServerOptions::cold_bytes_per_second>(),
+                  "What reads of data that is not in the page cache may take of one directory's "
+                  "device.",
+                  at_least(1_MiB));
+}
+
+void add_threads(Table& table) {
+  constexpr auto system = &BrokerOptions::system;
+  table.add("workers", member<system, &io::SystemOptions::workers>(),
+            "Threads that serve connections; 0: one for each core.", between(0, 1024));
+  table.add("pool.threads", member<system, &io::SystemOptions::pool_threads>(),
+            "Threads for work that blocks.", between(1, 1024));
+  table.add("pin.workers", member<system, &io::SystemOptions::pin_workers>(),
+            "Bind each worker to a core and its memory.");
+  table.add_choice("disk.backend", member<system, &io::SystemOptions::disk_backend>(),
+                   {{"auto", io::SystemOptions::DiskBackend::automatic},
+                    {"uring", io::SystemOptions::DiskBackend::uring},
+                    {"threads", io::SystemOptions::DiskBackend::threads}},
+                   "io_uring, a thread pool, or auto: the pool where io_uring is refused.");
+}
+
+void add_storage(Table& table) {
+  constexpr auto storage = &BrokerOptions::storage;
+  using storage::LogSetOptions;
+  table.add(
+      "disk.timeout.ms", [](auto& o) -> auto& { return o.storage.lanes.timeout; },
+      "An operation on a data directory that takes longer takes the directory offline.",
+      between(milliseconds(100), milliseconds(3'600'000)));
+  const auto lane = [&](const char* key, io::Lane which, const char* what) {
+    table.add(
+        key,
+        [which](auto& o) -> auto& { return o.storage.lanes.in_flight[static_cast<size_t>(which)]; },
+        std::string("Operations in flight for each data directory: ") + what + ".",
+        between(1, 65'536));
+  };
+  lane("disk.in_flight.commit", io::Lane::commit, "syncs and metadata");
+  lane("disk.in_flight.hot", io::Lane::hot, "appends and reads of the tail");
+  lane("disk.in_flight.cold", io::Lane::cold, "reads of old data");
+  lane("disk.in_flight.background", io::Lane::background, "recovery, compaction, retention");
+  table.add("files.open.max", member<storage, &LogSetOptions::max_open_files>(),
+            "Files kept open; more are opened again when they are needed.", between(64, 1'000'000));
+  table.add("recovery.parallel", member<storage, &LogSetOptions::recovery_parallelism>(),
+            "Partitions recovered at once after an unclean stop.", between(1, 1024));
+  table.add("checkpoint.interval.ms", member<storage, &LogSetOptions::checkpoint_interval>(),
+            "How often recovery points and high watermarks are written down.",
+            between(milliseconds(100), milliseconds(3'600'000)));
+  table.add("retention.interval.ms", member<storage, &LogSetOptions::retention_interval>(),
+            "How often old segments are looked for.",
+            between(milliseconds(100), milliseconds(86'400'000)));
+  table.add("compaction.interval.ms", member<storage, &LogSetOptions::compaction_interval>(),
+            "How often something to compact is looked for.",
+            between(milliseconds(100), milliseconds(86'400'000)));
+  table.add_bytes("compaction.memory", member<storage, &LogSetOptions::compaction_map_bytes>(),
+                  "What the keys of one compaction may take of the memory cap.",
+                  between(1_MiB, 16_GiB));
+}
+
+void add_topics(Table& table) {
+  constexpr auto topics = &BrokerOptions::topics;
+  table.add("topic.partitions", member<topics, &TopicDefaults::partitions>(),
+            "Partitions of a topic that is created without saying how many.", between(1, 100'000));
+  table.add("topic.replication", member<topics, &TopicDefaults::replication_factor>(),
+            "Replicas of a topic that is created without saying how many.", between(1, 32));
+  table.add("max.partitions", member<topics, &TopicDefaults::max_partitions>(),
+            "Partitions of all topics together.", between(1, 10'000'000));
+  table.include("log.", topic_settings(), [](auto& o) -> auto& { return o.topics.options; });
+}
+
+Result<> check_endpoint(std::string_view key, const std::string& value) {
+  if (auto parsed = io::Endpoint::parse(value); !parsed) {
+    return fail(Errc::invalid_config, std::string(key) + " = \"" + value +
+                                          "\": " + std::string(parsed.error().message()));
+  }
+  return {};
+}
+
+}  // namespace
+
+const SettingsTable<BrokerOptions>& broker_settings() {
+  static const Table kTable = [] {
+    Table table;
+    add_node(table);
+    add_network(table);
+    add_fetch(table);
+    add_threads(table);
+    add_storage(table);
+    add_topics(table);
+    return table;
+  }();
+  return kTable;
+}
+
+Result<> check_options(const BrokerOptions& options) {
+  RETURN_IF_ERROR(check_endpoint("listen", options.listen));
+  RETURN_IF_ERROR(check_endpoint("admin.listen", options.admin_listen));
+  if (!options.advertised.empty()) {
+    RETURN_IF_ERROR(check_endpoint("advertised", options.advertised));
+  }
+  const auto& directories = options.data_directories;
+  if (directories.empty()) {
+    return fail(Errc::invalid_config,
+                "no data directory; name one with --data DIR or data.directories");
+  }
+  std::set<std::string> seen;
+  for (const std::string& directory : directories) {
+    if (directory.empty()) {
+      return fail(Errc::invalid_config, "data.directories has an empty path; remove it");
+    }
+    if (!seen.insert(directory).second) {
+      return fail(Errc::invalid_config,
+                  "data.directories names " + directory + " twice; name it once");
+    }
+  }
+  // Named here in the words of the configuration; a topic would be refused in the same way.
+  RETURN_IF_ERROR(topic_options(options.topics.options, {}));
+  return {};
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "broker/admin/admin_server.h"
+#include "broker/metadata/topic_config.h"
+#include "broker/server/options.h"
+#include "io/system.h"
+#include "storage/log_set.h"
+
+namespace sluice::broker {
+
+/// Everything a broker can be told, in the types that its parts take.
+struct BrokerOptions {
+  NodeId node_id{1};
+  std::string rack;
+  std::vector<std::string> data_directories;
+  /// Of the metadata log; empty: "metadata" inside the first data directory.
+  std::string metadata_directory;
+  std::string listen = "127.0.0.1:9092";
+  std::string admin_listen = "127.0.0.1:9644";
+  /// What clients are told to connect to; empty: where it listens.
+  std::string advertised;
+  size_t memory_bytes = 512_MiB;
+  std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(10);
+  LogLevel log_level = LogLevel::info;
+  StreamSink::Format log_format = StreamSink::Format::logfmt;
+  std::chrono::milliseconds admin_timeout = std::chrono::seconds(10);
+  size_t admin_max_connections = 64;
+
+  io::SystemOptions system;
+  ServerOptions server;
+  storage::LogSetOptions storage;
+  TopicDefaults topics;
+};
+
+/// Every key of sluiced.toml, the environment (SLUICE_...) and --set.
+const SettingsTable<BrokerOptions>& broker_settings();
+
+/// What stands on its own as keys is consistent as a whole: addresses parse, directories are named
+/// and differ. invalid_config names the key, the value and the way out.
+Result<> check_options(const BrokerOptions& options);
+
+}  // namespace sluice::broker

@@ -1,0 +1,112 @@
+#include "broker/server/server.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/echo_world.h"
+
+namespace sluice::broker {
+namespace {
+
+class ServerTest : public EchoWorld {};
+
+TEST_F(ServerTest, SpreadsConnectionsOverItsWorkers) {
+  std::vector<std::unique_ptr<io::Socket>> sockets;
+  for (int i = 0; i < 10; ++i) sockets.push_back(open());
+  EXPECT_EQ(server().connections(), 10U);
+  const std::string text = metrics.prometheus();
+  EXPECT_THAT(text, testing::HasSubstr("sluice_connections 10\n"));
+  EXPECT_THAT(text, testing::HasSubstr("sluice_connections_accepted_total 10\n"));
+}
+
+TEST_F(ServerTest, RefusesConnectionsAboveTheLimits) {
+  options.max_connections_per_address = 2;
+  auto first = open();
+  auto second = open();
+  auto third = connect();
+  EXPECT_EQ(receive_all(*third), "");
+  EXPECT_THAT(metrics.prometheus(),
+              testing::HasSubstr(
+                  "sluice_connections_refused_total{reason=\"max_connections_per_address\"} 1\n"));
+  EXPECT_EQ(server().connections(), 2U);
+}
+
+TEST_F(ServerTest, SaysWhichAddressIsInUse) {
+  server();
+  Server second({node.runtime(), memory(), metrics, Logger(sink), {}}, options, {&echo});
+  const auto started = sim.run_on(control(), second.start());
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code(), Errc::address_in_use);
+  EXPECT_THAT(started.error().message(), testing::HasSubstr("server:9"));
+}
+
+TEST_F(ServerTest, DrainsAnswersWhatItReadAndTakesNothingMore) {
+  auto busy = open();
+  auto idle = open();
+  ASSERT_TRUE(send(*busy, echo_frame('w', "under way")));
+  sim.run_for(10ms);
+  stop(1s);
+  EXPECT_EQ(receive_all(*busy), echo_frame('w', "under way"));
+  EXPECT_EQ(receive_all(*idle), "");
+}
+
+TEST_F(ServerTest, ClosesAtTheDeadlineWhatDoesNotDrain) {
+  auto stubborn = open();
+  // A reader that never reads: the answers cannot leave.
+  sim.start_on(peer_loop(), [](io::Socket& to) -> io::Task<void> {
+    const std::string frame = echo_frame('e', std::string(100'000, 'r'));
+    const std::array parts = {as_bytes(frame)};
+    while (co_await io::write_all(to, parts)) {
+    }
+  }(*stubborn));
+  sim.run_for(1s);
+  const auto before = sim.now();
+  stop(100ms);
+  EXPECT_LT(sim.now() - before, 1s);
+}
+
+TEST_F(ServerTest, LetsControlFramesInWhenMemoryForOthersIsSpent) {
+  cap = 16_MiB;  // of which one address may have 4 MiB
+  std::vector<std::unique_ptr<io::Socket>> greedy;
+  const std::string part = echo_frame('e', std::string(1'000'000, 'x')).substr(0, 70'000);
+  for (int i = 0; i < 5; ++i) {
+    greedy.push_back(open());
+    ASSERT_TRUE(send(*greedy.back(), part));
+  }
+  sim.run_for(10ms);
+  auto small = open();
+  auto control = open();
+  ASSERT_TRUE(send(*small, echo_frame('e', "produce")));
+  ASSERT_TRUE(send(*control, echo_frame('C', "heartbeat")));
+  EXPECT_EQ(receive(*control, 14), echo_frame('C', "heartbeat"));
+  sim.run_for(10ms);
+  EXPECT_THAT(echo.begun, testing::ElementsAre("heartbeat"));
+  EXPECT_THAT(metrics.prometheus(), testing::HasSubstr("sluice_admission_bytes 4194304\n"));
+  greedy.clear();
+  EXPECT_EQ(receive(*small, 12), echo_frame('e', "produce"));
+}
+
+TEST_F(ServerTest, AppliesPressureAsMemoryFillsAndLiftsItAgain) {
+  server();
+  auto held = memory().reserve(memory().cap() / 100 * 86);
+  sim.run_for(300ms);
+  EXPECT_EQ(server().pressure(), PressureLevel::high);
+  EXPECT_THAT(metrics.prometheus(), testing::HasSubstr("sluice_memory_pressure_level 2\n"));
+  held->release();
+  sim.run_for(300ms);
+  EXPECT_EQ(server().pressure(), PressureLevel::normal);
+}
+
+TEST_F(ServerTest, ClosesIdleConnectionsWhenMemoryIsNearlySpent) {
+  auto busy = open();
+  ASSERT_TRUE(send(*busy, echo_frame('w', "under way")));
+  auto idle = open();
+  auto held = memory().reserve(memory().cap() / 100 * 97);
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(sim.run_until([&] { return server().connections() == 1; }, 1s));
+  held->release();
+  echo.release();
+  EXPECT_EQ(receive(*busy, 14), echo_frame('w', "under way"));
+}
+
+}  // namespace
+}  // namespace sluice::broker
