@@ -18,6 +18,7 @@ constexpr Duration kDiscardInterval = 1s;
 void Background::start() {
   running_.start(every(intervals_.checkpoint, [this] { return write_checkpoints(); }));
   running_.start(every(intervals_.retention, [this] { return retain(); }));
+  running_.start(every(intervals_.compaction, [this] { return compact(); }));
   running_.start(every(kDiscardInterval,
                        [this] { return ports_.discarder.remove_due(io::Loop::current()->now()); }));
   running_.start(flush_loop());
@@ -91,6 +92,43 @@ io::Task<void> Background::retain() {
                       {{"log", log->partition().folder()}, {"from", before}, {"to", *start}});
     }
     static_cast<void>(co_await log->expire_producers(now));
+  }
+}
+
+/// The dirtiest log first, each at most once a round.
+io::Task<void> Background::compact() {
+  struct Dirty {
+    LogTable::Entry entry;
+    double ratio;
+  };
+  const auto target = [this](const LogTable::Entry& entry) {
+    return Compactor::Target{
+        .log = *entry.log,
+        .disk = entry.directory->disk(),
+        .discard =
+            [this, entry](std::vector<std::string> paths) {
+              ports_.discarder.add_files(
+                  entry.directory->disk(), std::move(paths),
+                  ports_.runtime.clock.now() + entry.log->options().file_delete_delay_ms);
+            },
+        .cleaned_end = entry.cleaned_end};
+  };
+  std::vector<Dirty> dirty;
+  for (auto& entry : ports_.table.entries()) {
+    const auto ratio = co_await ports_.compactor.dirty_ratio(target(entry));
+    if (ratio.value_or(0) > 0) dirty.push_back({.entry = std::move(entry), .ratio = *ratio});
+  }
+  std::ranges::sort(dirty, std::ranges::greater{}, &Dirty::ratio);
+  for (const Dirty& next : dirty) {
+    if (stopping_.load()) co_return;
+    const Log& log = *next.entry.log;
+    const auto done = co_await ports_.compactor.compact(target(next.entry), stopping_);
+    if (done && *done) {
+      ports_.table.set_cleaned_end(log, **done);
+    } else if (!done && done.error() != Errc::cancelled) {
+      ports_.log.warning("compaction failed, the next round tries again",
+                         {{"log", log.partition().folder()}, {"cause", done.error().message()}});
+    }
   }
 }
 

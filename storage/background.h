@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "io/runtime.h"
 #include "io/sync.h"
+#include "storage/compactor.h"
 #include "storage/data_directory.h"
 #include "storage/discarder.h"
 #include "storage/log_table.h"
@@ -25,6 +26,7 @@ class Background {
     LogTable& table;
     std::span<const std::unique_ptr<DataDirectory>> directories;
     Discarder& discarder;
+    Compactor& compactor;
   };
   struct Intervals {
     std::chrono::milliseconds checkpoint;
@@ -45,6 +47,7 @@ class Background {
   /// Syncs the logs whose flush interval has passed; when the next one is due.
   io::Task<TimePoint> flush_due();
   io::Task<void> retain();
+  io::Task<void> compact();
 
   const Ports ports_;
   const Intervals intervals_;

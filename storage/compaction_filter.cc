@@ -1,5 +1,7 @@
 #include "storage/compaction_filter.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
@@ -35,8 +37,8 @@ Result<std::optional<Offset>> map_keys(ByteView batches, Offset from, RecordSour
 
 bool CompactionFilter::is_last_of_producer(const record::BatchHeader& header) const {
   if (!header.has_producer()) return false;
-  const auto it = rules_.producers.find(header.producer_id);
-  return it != rules_.producers.end() && it->second == header.last_offset();
+  return std::ranges::binary_search(rules_.producers,
+                                    std::pair(header.producer_id, header.last_offset()));
 }
 
 bool CompactionFilter::keeps(const record::RecordView& record,

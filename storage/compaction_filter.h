@@ -2,9 +2,9 @@
 
 #include <chrono>
 #include <optional>
+#include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/strong.h"
@@ -17,8 +17,8 @@
 
 namespace sluice::storage {
 
-/// The last offset that each known producer wrote.
-using ProducerEnds = absl::flat_hash_map<ProducerId, Offset>;
+/// The last offset that each known producer wrote, ordered by id.
+using ProducerEnds = std::vector<std::pair<ProducerId, Offset>>;
 
 /// Records of batches, inflated where they are compressed. One a compaction.
 class RecordSource {

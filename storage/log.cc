@@ -80,6 +80,9 @@ io::Task<Result<>> Log::replace_segments(std::vector<Offset> old, uint64_t bytes
                                          std::function<io::Task<Result<>>()> swap_files) {
   return parts_->writer->replace_segments(std::move(old), bytes, std::move(swap_files));
 }
+io::Task<Result<std::vector<std::pair<ProducerId, Offset>>>> Log::producer_ends() {
+  return parts_->writer->producer_ends();
+}
 io::Task<Result<>> Log::expire_producers(Timestamp now) {
   return parts_->writer->expire_producers(now);
 }

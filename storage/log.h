@@ -110,7 +110,8 @@ struct LogPorts {
   MemoryBudget& memory;
   Logger log;
   /// Makes it durable that the log is going to end at `end`, below what was synced, before anything
-  /// is cut: else recovery would take the shorter log for damage. Empty: nothing to record.
+  /// is cut: else recovery would take the shorter log for damage. ends() tells the lower synced end
+  /// already. Empty: nothing to record.
   std::function<io::Task<Result<>>(TopicPartition, Offset end)> before_truncation;
   /// Removes files that were renamed to `*.deleted`, when it suits. Empty: they are removed at
   /// once.
@@ -210,6 +211,8 @@ class Log {
   /// readable. not_found when a segment is gone, and then nothing was called.
   io::Task<Result<>> replace_segments(std::vector<Offset> old, uint64_t bytes,
                                       std::function<io::Task<Result<>>()> swap_files);
+  /// The last offset of each known producer, ordered by id: what compaction must leave a trace of.
+  io::Task<Result<std::vector<std::pair<ProducerId, Offset>>>> producer_ends();
   /// Forgets producers that are silent since `producer_expiration_ms` before `now`.
   io::Task<Result<>> expire_producers(Timestamp now);
 

@@ -72,43 +72,56 @@ io::Task<Result<>> LogWriter::truncate_to(Offset end) {
   const Role held = co_await role();
   CO_RETURN_IF_ERROR(refusal());
   if (end >= next_) co_return {};
+  CO_ASSIGN_OR_RETURN(Cut where, co_await find_cut(end));
   bool was_synced = false;
   {
     auto state = log_.state.lock();
-    was_synced = end < state->synced_end;
+    was_synced = where.end < state->synced_end;
+    state->synced_end = std::min(state->synced_end, where.end);
+    state->cut_during_sync = std::min(state->cut_during_sync, where.end);
+    state->cutting_to = where.end;
   }
+  Result<> done;
   if (was_synced && log_.ports.before_truncation) {
-    CO_RETURN_IF_ERROR(co_await log_.ports.before_truncation(log_.partition, end));
+    done = co_await log_.ports.before_truncation(log_.partition, where.end);
   }
-  if (auto done = co_await cut(end); !done) {
-    co_return fail(broken(std::move(done).error(), "truncate"));
+  if (done) {
+    done = co_await cut(std::move(where));
+    if (!done) done = fail(broken(std::move(done).error(), "truncate"));
   }
-  co_return {};
+  log_.state.lock()->cutting_to = LogState::kNotCutting;
+  co_return done;
+}
+
+/// The batch boundary at or below `end`.
+io::Task<Result<LogWriter::Cut>> LogWriter::find_cut(Offset end) {
+  Cut cut{.list = log_.state.lock()->segments, .end = end};
+  cut.place = cut.list->find(end);
+  const bool active = cut.in_active();
+  cut.kept = active ? cut.list->active : cut.list->sealed[cut.place].segment;
+  cut.kept_bytes = active ? active_.bytes() : cut.list->sealed[cut.place].bytes;
+  if (end > cut.kept->base()) {
+    CO_ASSIGN_OR_RETURN(
+        const auto batch,
+        co_await find_batch({.segment = cut.kept, .bytes = cut.kept_bytes}, end, io::Lane::cold));
+    cut.position = batch ? batch->position : cut.kept_bytes;
+    if (batch) cut.end = std::min(end, batch->header.base_offset);
+  }
+  co_return cut;
 }
 
 /// Readers first, then the files, the last segment first: a crash on the way leaves a longer log.
-io::Task<Result<>> LogWriter::cut(Offset end) {
-  std::shared_ptr<const SegmentList> list = log_.state.lock()->segments;
-  const size_t at = list->find(end);
-  const bool in_active = at == list->sealed.size();
-  std::shared_ptr<Segment> kept = in_active ? list->active : list->sealed[at].segment;
-  const uint64_t kept_bytes = in_active ? active_.bytes() : list->sealed[at].bytes;
-
-  uint64_t position = 0;
-  if (end > kept->base()) {
-    CO_ASSIGN_OR_RETURN(
-        const auto batch,
-        co_await find_batch({.segment = kept, .bytes = kept_bytes}, end, io::Lane::cold));
-    position = batch ? batch->position : kept_bytes;
-    if (batch) end = std::min(end, batch->header.base_offset);
-  }
+io::Task<Result<>> LogWriter::cut(Cut where) {
+  const auto& [list, kept, kept_bytes, place, position, end] = where;
+  const bool in_active = where.in_active();
+  const auto first_cut = list->sealed.begin() + static_cast<ptrdiff_t>(place);
   std::vector<SealedSegment> dropped;
   if (!in_active) {
-    dropped.assign(list->sealed.begin() + static_cast<ptrdiff_t>(at) + 1, list->sealed.end());
+    dropped.assign(first_cut + 1, list->sealed.end());
     dropped.push_back({.segment = list->active, .bytes = active_.bytes(), .next = next_});
   }
   auto shorter = std::make_shared<SegmentList>();
-  shorter->sealed.assign(list->sealed.begin(), list->sealed.begin() + static_cast<ptrdiff_t>(at));
+  shorter->sealed.assign(list->sealed.begin(), first_cut);
   shorter->active = kept;
   LeaderEpochs epochs;
   {
@@ -236,6 +249,12 @@ io::Task<Result<>> LogWriter::replace_segments(std::vector<Offset> old, uint64_t
   sealed.erase(first + 1, last);
   publish_segments(std::move(sealed));
   co_return {};
+}
+
+io::Task<Result<std::vector<std::pair<ProducerId, Offset>>>> LogWriter::producer_ends() {
+  const Role held = co_await role();
+  CO_RETURN_IF_ERROR(refusal());
+  co_return producers_.ends();
 }
 
 io::Task<Result<>> LogWriter::expire_producers(Timestamp now) {

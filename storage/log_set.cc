@@ -11,6 +11,8 @@ namespace {
 
 /// Logs closed at once: what they wait for is the device, which likes company.
 constexpr size_t kClosedAtOnce = 32;
+/// What compaction takes beside its key table: room for the largest batches it reads.
+constexpr size_t kCompactionBuffers = 64_MiB;
 
 Error taken(const TopicPartition& partition, const std::optional<Error>& failed) {
   if (!failed)
@@ -30,8 +32,15 @@ LogSetState::LogSetState(LogSetPorts to, LogSetOptions chosen)
       options(std::move(chosen)),
       files(options.max_open_files),
       producer_memory(ports.memory.child("producer_state", ports.memory.cap() / 8)),
-      compaction_memory(ports.memory.child("compaction", options.compaction_map_bytes)),
-      discarder(ports.log) {}
+      compaction_memory(
+          ports.memory.child("compaction", options.compaction_map_bytes + kCompactionBuffers)),
+      discarder(ports.log),
+      compactor({.executor = ports.runtime.executor,
+                 .random = ports.runtime.random,
+                 .clock = ports.runtime.clock,
+                 .memory = compaction_memory,
+                 .log = ports.log},
+                options.compaction_map_bytes) {}
 
 LogPorts LogSetState::log_ports(DataDirectory& directory, const TopicPartition& partition) {
   return {

@@ -2,11 +2,11 @@
 #include <mutex>
 #include <utility>
 
+#include "storage/folder_recovery.h"
 #include "storage/log_set.h"
 #include "storage/log_set_state.h"
 #include "storage/parallel.h"
 #include "storage/segment_name.h"
-#include "storage/swap_recovery.h"
 
 namespace sluice::storage {
 namespace {
@@ -47,9 +47,10 @@ class Progress {
   RecoveryProgress so_far_;
 };
 
-/// Finishes what compaction began, then counts the bytes in segments that reach beyond `from`.
+/// Finishes or undoes what a crash interrupted, then counts the bytes in segments that reach beyond
+/// `from`.
 io::Task<Result<uint64_t>> prepare_recovery(io::Disk& disk, std::string folder, Offset from) {
-  CO_RETURN_IF_ERROR(co_await finish_swaps(disk, folder));
+  CO_RETURN_IF_ERROR(co_await settle_folder(disk, folder));
   CO_ASSIGN_OR_RETURN(const auto entries, co_await disk.list(folder));
   uint64_t bytes = 0, last = 0;
   for (const auto& entry : entries) {
@@ -250,7 +251,8 @@ io::Task<Result<std::unique_ptr<LogSet>>> LogSet::open(
                         .log = state->ports.log,
                         .table = state->table,
                         .directories = state->directories,
-                        .discarder = state->discarder},
+                        .discarder = state->discarder,
+                        .compactor = state->compactor},
       Background::Intervals{.checkpoint = state->options.checkpoint_interval,
                             .retention = state->options.retention_interval,
                             .compaction = state->options.compaction_interval});

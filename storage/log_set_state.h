@@ -37,6 +37,7 @@ struct LogSetState {
   /// Directories that could not be used, and why.
   std::vector<std::pair<std::string, std::string>> left_out;
   LogTable table;
+  Compactor compactor;
   /// After everything it works on.
   std::unique_ptr<Background> background;
   bool closed = false;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,6 +77,9 @@ struct LogState {
   bool folder_dirty = false;
   /// The lowest end the log was cut to since the sync in flight began: behind it nothing is synced.
   Offset cut_during_sync{0};
+  static constexpr Offset kNotCutting{std::numeric_limits<int64_t>::max()};
+  /// While a truncation is under way, where it cuts: nothing behind counts as synced any more.
+  Offset cutting_to = kNotCutting;
   SyncWaiter* sync_waiters = nullptr;
   /// A sync failed: what is on the device is unknown, for good.
   bool sync_failed = false;

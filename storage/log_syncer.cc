@@ -32,7 +32,7 @@ io::Task<Result<>> LogSyncer::lead(Offset end, io::Lane lane) {
     auto state = log_.state.lock();
     segments = state->segments;
     from = state->synced_end;
-    target = state->end;
+    target = std::min(state->end, state->cutting_to);
     folder = std::exchange(state->folder_dirty, false);
     state->cut_during_sync = target;
   }

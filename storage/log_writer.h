@@ -36,6 +36,7 @@ class LogWriter {
   io::Task<Result<>> advance_start(Offset start);
   io::Task<Result<>> replace_segments(std::vector<Offset> old, uint64_t bytes,
                                       std::function<io::Task<Result<>>()> swap_files);
+  io::Task<Result<std::vector<std::pair<ProducerId, Offset>>>> producer_ends();
   io::Task<Result<>> expire_producers(Timestamp now);
   io::Task<Result<>> close();
   io::Task<void> abandon();
@@ -67,6 +68,19 @@ class LogWriter {
     uint64_t bytes = 0;
   };
 
+  /// Where a truncation ends the log: what stays of which segment.
+  struct Cut {
+    std::shared_ptr<const SegmentList> list;
+    std::shared_ptr<Segment> kept;
+    uint64_t kept_bytes = 0;
+    /// Of the kept segment, as SegmentList::find().
+    size_t place = 0;
+    uint64_t position = 0;
+    Offset end{0};
+
+    bool in_active() const { return place == list->sealed.size(); }
+  };
+
   io::Task<Role> role();
   void leave();
 
@@ -95,7 +109,8 @@ class LogWriter {
   Result<> refusal() const;
   io::Task<Result<>> begin_epoch(LeaderEpoch epoch, Offset start);
   io::Task<Result<>> store_epochs(LeaderEpochs epochs);
-  io::Task<Result<>> cut(Offset end);
+  io::Task<Result<Cut>> find_cut(Offset end);
+  io::Task<Result<>> cut(Cut where);
   io::Task<Result<>> retire(std::vector<SealedSegment> segments);
   io::Task<Result<>> finish_files();
   Error broken(Error cause, std::string_view doing);

@@ -189,6 +189,15 @@ void ProducerState::clear() {
   charged_.shrink_to(0);
 }
 
+std::vector<std::pair<ProducerId, Offset>> ProducerState::ends() const {
+  std::vector<std::pair<ProducerId, Offset>> ends;
+  ends.reserve(producers_.size());
+  for (const auto& [id, entry] : producers_)
+    if (const auto* last = entry.newest()) ends.emplace_back(id, last->last_offset);
+  std::ranges::sort(ends);
+  return ends;
+}
+
 std::vector<std::byte> ProducerState::encode_snapshot() const {
   std::vector<std::pair<ProducerId, const ProducerEntry*>> ordered;
   ordered.reserve(producers_.size());

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_set.h"
@@ -100,6 +101,8 @@ class ProducerState {
 
   size_t size() const { return producers_.size(); }
   const ProducerEntry* find(ProducerId producer) const;
+  /// The last offset of every producer that has one, ordered by id.
+  std::vector<std::pair<ProducerId, Offset>> ends() const;
   /// First offset of the oldest open transaction; empty when none is open.
   std::optional<Offset> oldest_transaction() const;
 

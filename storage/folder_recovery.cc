@@ -1,4 +1,4 @@
-#include "storage/swap_recovery.h"
+#include "storage/folder_recovery.h"
 
 #include <array>
 #include <utility>
@@ -54,28 +54,28 @@ io::Task<Result<>> finish(io::Disk& disk, std::string folder, Offset base,
 
 }  // namespace
 
-io::Task<Result<>> finish_swaps(io::Disk& disk, std::string folder) {
+io::Task<Result<>> settle_folder(io::Disk& disk, std::string folder) {
   CO_ASSIGN_OR_RETURN(const auto entries, co_await disk.list(folder));
-  std::vector<SegmentName> names;
+  std::vector<SegmentName> originals;
   std::vector<Offset> swaps;
+  std::vector<std::string> dropped;
   for (const auto& entry : entries) {
     const auto name = parse_segment_name(entry.name);
     if (!name) continue;
-    if (name->suffix.ends_with(kCleanedSuffix)) {
+    if (name->suffix.ends_with(kCleanedSuffix) || name->suffix.ends_with(kDeletedSuffix)) {
       CO_RETURN_IF_ERROR(co_await remove_if_there(disk, folder + "/" + entry.name));
+    } else if (!name->suffix.ends_with(kSwapSuffix)) {
+      originals.push_back(*name);
     } else if (name->suffix == std::string(kLogSuffix) + std::string(kSwapSuffix)) {
       swaps.push_back(name->offset);
-    } else if (!name->suffix.ends_with(kSwapSuffix)) {
-      names.push_back(*name);
+    } else {
+      dropped.push_back(folder + "/" + entry.name);
     }
   }
-  for (const Offset base : swaps) CO_RETURN_IF_ERROR(co_await finish(disk, folder, base, names));
-  for (const auto& entry : entries) {
-    const auto name = parse_segment_name(entry.name);
-    if (!name || !name->suffix.ends_with(kSwapSuffix)) continue;
-    if (name->suffix.starts_with(std::string(kLogSuffix) + ".")) continue;
-    CO_RETURN_IF_ERROR(co_await remove_if_there(disk, folder + "/" + entry.name));
-  }
+  for (const Offset base : swaps)
+    CO_RETURN_IF_ERROR(co_await finish(disk, folder, base, originals));
+  for (std::string& path : dropped)
+    CO_RETURN_IF_ERROR(co_await remove_if_there(disk, std::move(path)));
   co_return Result<>{};
 }
 
