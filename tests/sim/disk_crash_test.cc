@@ -12,9 +12,6 @@ namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
-using testing::IsSubsetOf;
-using testing::Key;
-using testing::Not;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
@@ -108,6 +105,14 @@ TEST_F(DiskCrashTest, NamesOfDifferentFilesAreKeptOrLostOneByOne) {
   create("b");
   EXPECT_THAT(random_crashes(), UnorderedElementsAre(Files{}, Files{{"a", ""}}, Files{{"b", ""}},
                                                      Files{{"a", ""}, {"b", ""}}));
+}
+
+TEST_F(DiskCrashTest, ChangesOfOneNameStayInOrder) {
+  create_durable("f", "old");
+  ASSERT_TRUE(disk_.rename("f", "g").has_value());
+  create("f");
+  EXPECT_THAT(random_crashes(), UnorderedElementsAre(Files{{"f", "old"}}, Files{{"g", "old"}},
+                                                     Files{{"f", ""}, {"g", "old"}}));
 }
 
 TEST_F(DiskCrashTest, ARemovedFileMayComeBack) {
