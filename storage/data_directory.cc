@@ -156,7 +156,7 @@ io::Task<Result<>> DataDirectory::find_logs() {
     } else if (folder.kind == LogFolder::Kind::log) {
       by_folder.emplace(entry.name, found_.logs.size());
       found_.logs.push_back({.partition = std::move(folder.partition), .synced_end = {}});
-    } else if (entry.name != "lost+found") {
+    } else if (entry.name != "lost+found" && entry.name != "metadata") {
       ports_.log.warning("folder left alone, it is no log", {{"folder", path_ + "/" + entry.name}});
     }
   }
