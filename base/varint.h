@@ -52,23 +52,26 @@ std::byte* put_zigzag(std::byte* to, T value) {
 }
 
 namespace internal {
+/// In two registers, so that callers keep their values out of memory.
 template <std::unsigned_integral T>
-[[gnu::noinline]] const std::byte* get_long_varint(const std::byte* at, const std::byte* end,
-                                                   T& value) {
+struct LongVarint {
+  T value;
+  const std::byte* behind;
+};
+
+template <std::unsigned_integral T>
+[[gnu::noinline]] LongVarint<T> get_long_varint(const std::byte* at, const std::byte* end) {
   constexpr int kWidth = sizeof(T) * 8;
   T result = 0;
   for (int shift = 0; shift < kWidth; shift += 7) {
-    if (at == end) return nullptr;
+    if (at == end) break;
     const auto byte = static_cast<uint8_t>(*at++);
     const auto bits = static_cast<T>(byte & 0x7f);
-    if (shift + 7 > kWidth && (bits >> (kWidth - shift)) != 0) return nullptr;
+    if (shift + 7 > kWidth && (bits >> (kWidth - shift)) != 0) break;
     result |= static_cast<T>(bits << shift);
-    if (byte < 0x80) {
-      value = result;
-      return at;
-    }
+    if (byte < 0x80) return {result, at};
   }
-  return nullptr;
+  return {0, nullptr};
 }
 }  // namespace internal
 
@@ -76,16 +79,20 @@ template <std::unsigned_integral T>
 /// value does not fit T. Encodings longer than needed are taken, as every Kafka client takes them.
 template <std::unsigned_integral T>
 inline const std::byte* get_varint(const std::byte* at, const std::byte* end, T& value) {
-  if (at < end && static_cast<uint8_t>(*at) < 0x80) [[likely]] {
-    value = static_cast<uint8_t>(*at);
+  if (at >= end) [[unlikely]]
+    return nullptr;
+  const auto first = static_cast<uint8_t>(at[0]);
+  if (first < 0x80) {
+    value = first;
     return at + 1;
   }
   if (end - at >= 2 && static_cast<uint8_t>(at[1]) < 0x80) {
-    value =
-        static_cast<T>((static_cast<uint8_t>(at[0]) & 0x7f) | (static_cast<unsigned>(at[1]) << 7));
+    value = static_cast<T>((first & 0x7f) | (static_cast<unsigned>(at[1]) << 7));
     return at + 2;
   }
-  return internal::get_long_varint(at, end, value);
+  const auto [decoded, behind] = internal::get_long_varint<T>(at, end);
+  value = decoded;
+  return behind;
 }
 template <std::signed_integral T>
 inline const std::byte* get_zigzag(const std::byte* at, const std::byte* end, T& value) {
