@@ -92,7 +92,7 @@ class Ledgers {
 
  private:
   const CrashScenario<Ledger>& scenario_;
-  Ledger live_;
+  Ledger live_{};
   std::deque<Ledger> kept_;
 };
 
