@@ -57,8 +57,8 @@ class [[nodiscard]] Grant {
 
 /// Lets frames into memory: all of a frame or nothing, first come first served within a class, so
 /// that a large frame is not starved by small ones; what is not let in stays in the kernel's
-/// buffers. A fixed part is kept for the control class. Clients at one address hold at most a share,
-/// but always one frame: who waits for its own share holds up nobody else. Thread-safe.
+/// buffers. A fixed part is kept for the control class. Clients at one address hold at most a
+/// share, but always one frame: who waits for its own share holds up nobody else. Thread-safe.
 class Admission {
  public:
   struct Limits {

@@ -109,8 +109,9 @@ TEST_F(AdmissionTest, CountsEveryByteBack) {
     if (random.one_in(2) && !grants.empty()) {
       grants.erase(grants.begin() + static_cast<ptrdiff_t>(random.below(grants.size())));
     }
-    auto grant = admission.try_admit(random.one_in(3) ? TrafficClass::control : TrafficClass::client,
-                                     random.one_in(2) ? a : b, 1 + random.below(300));
+    auto grant =
+        admission.try_admit(random.one_in(3) ? TrafficClass::control : TrafficClass::client,
+                            random.one_in(2) ? a : b, 1 + random.below(300));
     if (grant) grants.push_back(std::move(*grant));
     ASSERT_LE(admission.bytes(), 1000U);
   }

@@ -119,8 +119,13 @@ io::Task<bool> Session::serve() {
   while (!over_ && !draining_) {
     MutableBytes space = reader_.space();
     if (space.empty()) {
-      if (!take_chunk() && !co_await wait_for_chunk()) break;
+      if (!take_chunk()) {
+        if (!co_await wait_for_chunk()) break;
+        // What was read to learn the size of the frame may be all of it.
+        if (!co_await start_all_frames()) co_return false;
+      }
       space = reader_.space();
+      if (space.empty()) continue;
     }
     const auto count = connection_.socket().try_read(space);
     if (!count && count.error() == Errc::would_block) break;

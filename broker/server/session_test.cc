@@ -37,10 +37,7 @@ TEST_F(SessionTest, TakesFramesOfEverySizeAroundTheBuffers) {
                             1_MiB - 5, 1_MiB, 3_MiB}) {
     const std::string frames =
         echo_frame('e', "before") + echo_frame('e', std::string(size, 'x')) + echo_frame('e', "");
-    sim.start_on(peer_loop(), [](io::Socket& to, std::string bytes) -> io::Task<void> {
-      const std::array parts = {as_bytes(bytes)};
-      EXPECT_TRUE(co_await io::write_all(to, parts));
-    }(*socket, frames));
+    start_sending(*socket, frames);
     EXPECT_EQ(receive(*socket, frames.size()), frames) << size;
   }
 }
@@ -84,8 +81,8 @@ TEST_F(SessionTest, ClosesAConnectionThatSpeaksNoKnownProtocol) {
 
 TEST_F(SessionTest, AnswersWhatCameBeforeABadFrameThenTheErrorThenCloses) {
   auto socket = open();
-  ASSERT_TRUE(send(*socket, echo_frame('w', "good") + "\xff\xff\xff\xff!!!!" +
-                                std::string(1000, 'z')));
+  ASSERT_TRUE(
+      send(*socket, echo_frame('w', "good") + "\xff\xff\xff\xff!!!!" + std::string(1000, 'z')));
   sim.run_for(10ms);
   echo.release();
   EXPECT_EQ(receive_all(*socket), echo_frame('w', "good") + echo_frame('!', "frame_too_large"));
@@ -96,10 +93,7 @@ TEST_F(SessionTest, EndsWhenThePeerDoes) {
   ASSERT_TRUE(send(*socket, echo_frame('w', "never answered")));
   sim.run_for(10ms);
   EXPECT_EQ(server().connections(), 1U);
-  sim.run_on(peer_loop(), [](io::Socket& it) -> io::Task<void> {
-    it.close();
-    co_return;
-  }(*socket));
+  close(*socket);
   EXPECT_TRUE(sim.run_until([this] { return server().connections() == 0; }, 1s));
 }
 
@@ -117,16 +111,12 @@ TEST_F(SessionTest, HoldsNoMemoryWhileIdle) {
 TEST_F(SessionTest, BoundsWhatASlowReaderCosts) {
   options.max_in_flight_bytes = 256_KiB;
   auto socket = open();
-  sim.start_on(peer_loop(), [](io::Socket& to) -> io::Task<void> {
-    const std::string frame = echo_frame('e', std::string(60'000, 'r'));
-    const std::array parts = {as_bytes(frame)};
-    for (int i = 0; i < 200; ++i) {
-      if (!co_await io::write_all(to, parts)) co_return;
-    }
-  }(*socket));
+  std::string frames;
+  for (int i = 0; i < 200; ++i) frames += echo_frame('e', std::string(60'000, 'r'));
+  start_sending(*socket, frames);
   sim.run_for(2s);
   EXPECT_LT(memory().peak(), 4_MiB);
-  EXPECT_EQ(receive(*socket, 200 * 60'005).size(), 200U * 60'005U);
+  EXPECT_EQ(receive(*socket, frames.size()), frames);
 }
 
 TEST_F(SessionTest, ReadsNothingForAsLongAsARequestDelaysItsConnection) {
