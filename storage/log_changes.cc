@@ -72,6 +72,7 @@ io::Task<Result<>> LogWriter::truncate_to(Offset end) {
   const Role held = co_await role();
   CO_RETURN_IF_ERROR(refusal());
   if (end >= next_) co_return {};
+  changed_ = true;
   CO_ASSIGN_OR_RETURN(Cut where, co_await find_cut(end));
   bool was_synced = false;
   {
@@ -201,6 +202,7 @@ io::Task<Result<>> LogWriter::advance_start(Offset start) {
                        " is above the log end " + std::to_string(next_.value()));
   }
   if (start <= start_) co_return {};
+  changed_ = true;
   std::vector<SealedSegment> kept = log_.state.lock()->segments->sealed;
   const auto first_kept = std::find_if(
       kept.begin(), kept.end(), [&](const SealedSegment& segment) { return segment.next > start; });
@@ -233,6 +235,7 @@ io::Task<Result<>> LogWriter::replace_segments(std::vector<Offset> old, uint64_t
       });
   if (!all_there) co_return fail(Errc::not_found, "a segment to replace is gone");
   const auto last = first + static_cast<ptrdiff_t>(old.size());
+  changed_ = true;
   for (auto segment = first; segment != last; ++segment) {
     CO_RETURN_IF_ERROR(co_await segment->segment->pin());
   }
@@ -284,8 +287,9 @@ io::Task<Result<>> LogWriter::finish_files() {
   log_.state.lock()->folder_dirty = true;
   CO_RETURN_IF_ERROR(co_await syncer_.sync_to(next_, io::Lane::background));
   Segment& segment = *active_.segment();
-  for (SegmentFile* part :
-       {segment.offsets().entries().file().get(), segment.times().entries().file().get()}) {
+  // The log file too: after a cut with nothing appended behind it there was no end to sync to.
+  for (SegmentFile* part : {segment.file().get(), segment.offsets().entries().file().get(),
+                            segment.times().entries().file().get()}) {
     CO_ASSIGN_OR_RETURN(auto file, co_await part->open());
     CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::background));
   }

@@ -19,6 +19,7 @@ io::Task<void> write_back(std::shared_ptr<Segment> segment, WritePacer::Range ra
 /// Seals the active segment and begins the next at the log end. On an error the log goes on with
 /// the one it has. Nothing may be gathered.
 io::Task<Result<>> LogWriter::roll_segment() {
+  changed_ = true;
   CO_ASSIGN_OR_RETURN(SealedSegment full, co_await seal(std::move(active_)));
   full.next = next_;
   auto fresh = co_await ActiveSegment::create(log_.space, next_, options_->segment_index_bytes);

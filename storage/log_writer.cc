@@ -17,7 +17,8 @@ LogWriter::LogWriter(LogContext& log, LogSyncer& syncer, Start start)
     : log_(log),
       syncer_(syncer),
       active_(std::move(start.active)),
-      producers_(std::move(start.producers)) {
+      producers_(std::move(start.producers)),
+      changed_(start.changed) {
   auto state = log_.state.lock();
   options_ = state->options;
   start_ = state->start;

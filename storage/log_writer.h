@@ -25,6 +25,8 @@ class LogWriter {
   struct Start {
     ActiveSegment active;
     ProducerState producers;
+    /// Opening it changed files: close() has to sync them.
+    bool changed = false;
   };
   LogWriter(LogContext& log, LogSyncer& syncer, Start start);
 

@@ -45,6 +45,7 @@ class Recovery {
   std::vector<SealedSegment> sealed_;
   std::optional<ActiveSegment> active_;
   LeaderEpochs epochs_;
+  bool changed_ = false;
   /// Epochs that checked batches carry, in their order.
   std::vector<LeaderEpochs::Entry> seen_epochs_;
 };
@@ -54,6 +55,7 @@ io::Task<Result<LogWriter::Start>> Recovery::run() {
   CO_RETURN_IF_ERROR(co_await open_segments());
   if (!active_ || active_->next() < params_.log_start) {
     // Nothing, or nothing that may still be read: it goes on where it may.
+    changed_ = true;
     CO_RETURN_IF_ERROR(co_await remove_segments(0));
     sealed_.clear();
     CO_ASSIGN_OR_RETURN(active_,
@@ -64,7 +66,8 @@ io::Task<Result<LogWriter::Start>> Recovery::run() {
   publish();
   ProducerState producers(log_.ports.memory);
   CO_RETURN_IF_ERROR(co_await load_producers(producers));
-  co_return LogWriter::Start{.active = std::move(*active_), .producers = std::move(producers)};
+  co_return LogWriter::Start{
+      .active = std::move(*active_), .producers = std::move(producers), .changed = changed_};
 }
 
 io::Task<Result<>> Recovery::find_segments() {
@@ -134,6 +137,7 @@ io::Task<Result<bool>> Recovery::open_trusted(FoundSegment found, bool last) {
 /// Reads all of it and makes its indexes anew. Sets active_ where the log ends: at the last segment
 /// or at the first bad batch.
 io::Task<Result<>> Recovery::open_checked(FoundSegment found, size_t place) {
+  changed_ = true;
   for (const std::string_view suffix : {kIndexSuffix, kTimeIndexSuffix}) {
     const bool there =
         suffix == kIndexSuffix ? found.index.has_value() : found.time_index.has_value();
