@@ -5,10 +5,13 @@
 #include <vector>
 
 #include "storage/header_scan.h"
+#include "storage/producer_state.h"
 #include "storage/segment_name.h"
 
 namespace sluice::storage {
 namespace {
+
+constexpr size_t kLargestSnapshot = 1_GiB;
 
 io::Task<Result<>> remove_if_there(io::Disk& disk, std::string path) {
   auto removed = co_await disk.remove(std::move(path));
@@ -52,6 +55,16 @@ io::Task<Result<>> finish(io::Disk& disk, std::string folder, Offset base,
   co_return co_await disk.sync_directory(folder);
 }
 
+/// A snapshot is not synced when it is written: a power cut may have left a part.
+io::Task<Result<>> remove_if_torn(io::Disk& disk, std::string path) {
+  auto content = co_await io::read_file(disk, path, kLargestSnapshot);
+  const bool whole = content && ProducerState::check_snapshot(*content).has_value();
+  const bool torn = !whole && (content || content.error() == Errc::corrupt_file);
+  if (!whole && !torn) co_return fail(std::move(content).error());
+  if (torn) CO_RETURN_IF_ERROR(co_await remove_if_there(disk, std::move(path)));
+  co_return Result<>{};
+}
+
 }  // namespace
 
 io::Task<Result<>> settle_folder(io::Disk& disk, std::string folder) {
@@ -65,6 +78,8 @@ io::Task<Result<>> settle_folder(io::Disk& disk, std::string folder) {
     if (name->suffix.ends_with(kCleanedSuffix) || name->suffix.ends_with(kDeletedSuffix)) {
       CO_RETURN_IF_ERROR(co_await remove_if_there(disk, folder + "/" + entry.name));
     } else if (!name->suffix.ends_with(kSwapSuffix)) {
+      if (name->suffix == kSnapshotSuffix)
+        CO_RETURN_IF_ERROR(co_await remove_if_torn(disk, folder + "/" + entry.name));
       originals.push_back(*name);
     } else if (name->suffix == std::string(kLogSuffix) + std::string(kSwapSuffix)) {
       swaps.push_back(name->offset);

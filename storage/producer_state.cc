@@ -228,7 +228,7 @@ std::vector<std::byte> ProducerState::encode_snapshot() const {
   return out;
 }
 
-Result<> ProducerState::load_snapshot(ByteView content) {
+Result<size_t> ProducerState::check_snapshot(ByteView content) {
   if (content.size() < kSnapshotHeader)
     return fail(Errc::corrupt_file, "the snapshot is shorter than its header");
   if (const auto version = load_be<int16_t>(content.data()); version != kSnapshotVersion) {
@@ -244,6 +244,11 @@ Result<> ProducerState::load_snapshot(ByteView content) {
     return fail(Errc::corrupt_file, "the snapshot says it has " + std::to_string(count) +
                                         " entries, its size says otherwise");
   }
+  return entries;
+}
+
+Result<> ProducerState::load_snapshot(ByteView content) {
+  ASSIGN_OR_RETURN(const size_t entries, check_snapshot(content));
   const size_t charged = producers_.size() * kBytesPerProducer;
   const size_t wanted = entries * kBytesPerProducer;
   if (wanted > charged) RETURN_IF_ERROR(charged_.grow(wanted - charged));

@@ -108,6 +108,8 @@ class ProducerState {
 
   /// The content of a `.snapshot` file (FORMAT.md), ordered by producer id.
   std::vector<std::byte> encode_snapshot() const;
+  /// How many producers a snapshot holds; corrupt_file when it is none.
+  static Result<size_t> check_snapshot(ByteView content);
   /// Replaces the state. Errors: corrupt_file (the state is then as before), out_of_memory.
   Result<> load_snapshot(ByteView content);
 
