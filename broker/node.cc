@@ -76,6 +76,8 @@ Node::Node(NodePorts ports, BrokerOptions options)
 
 Node::~Node() = default;
 
+Services Node::services() { return verbs_->services(); }
+
 std::string Node::metadata_directory() const {
   if (!options_.metadata_directory.empty()) return options_.metadata_directory;
   return options_.data_directories.front() + "/metadata";

@@ -58,6 +58,8 @@ class Node {
   /// Where clients and scrapers connect, with the ports that the system chose.
   const io::Endpoint& local() const { return server_->local(); }
   const io::Endpoint& admin_local() const { return admin_.local(); }
+  /// For who embeds a broker, in place of a front end.
+  Services services();
   const MetadataStore& metadata() const { return store_; }
   MetricsRegistry& metrics() { return metrics_; }
 

@@ -97,7 +97,11 @@ io::Task<Result<>> Wal::roll(size_t least_bytes) {
 io::Task<Result<std::unique_ptr<io::File>>> Wal::prepare(uint64_t sequence, size_t least_bytes) {
   const std::string path = path_of(sequence);
   const bool again = spare_ && spare_->bytes >= least_bytes;
-  if (again) CO_RETURN_IF_ERROR(co_await disk_.rename(path_of(spare_->sequence), path));
+  if (again) {
+    CO_RETURN_IF_ERROR(co_await disk_.rename(path_of(spare_->sequence), path));
+    // First the name, then the header: under its old name the file would look damaged.
+    CO_RETURN_IF_ERROR(co_await disk_.sync_directory(directory_));
+  }
   CO_ASSIGN_OR_RETURN(
       auto file, co_await disk_.open(path, again ? io::OpenMode::write : io::OpenMode::create));
   if (again) {
@@ -116,7 +120,7 @@ io::Task<Result<std::unique_ptr<io::File>>> Wal::prepare(uint64_t sequence, size
   const std::array<ByteView, 1> parts = {header};
   CO_RETURN_IF_ERROR(co_await file->write_at(0, parts, io::Lane::commit));
   CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::commit));
-  CO_RETURN_IF_ERROR(co_await disk_.sync_directory(directory_));
+  if (!again) CO_RETURN_IF_ERROR(co_await disk_.sync_directory(directory_));
   co_return std::move(file);
 }
 

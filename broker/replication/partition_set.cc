@@ -1,6 +1,7 @@
 #include "broker/replication/partition_set.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,30 +42,37 @@ io::Task<void> PartitionSet::follow(std::shared_ptr<const MetadataImage> image) 
   co_await home.enter();
 }
 
-io::Task<void> PartitionSet::follow_topics(const MetadataImage& image) {
-  io::Semaphore permits(kAtOnce);
-  io::Scope changes;
-  const auto change = [&](Topic before, Topic after) {
-    changes.start(with_permit(permits, follow_topic(std::move(before), std::move(after), image)));
-  };
-  if (followed_ == nullptr) {
-    image.topics.for_each([&](const Uuid&, const Topic& topic) { change(nullptr, topic); });
-  } else {
-    // Deletions first: a topic may have come back under the same name.
-    followed_->topics.for_each_change(image.topics, [&](const Topic* before, const Topic* after) {
-      if (after == nullptr) change(*before, nullptr);
-    });
-    co_await changes.join();
-    followed_->topics.for_each_change(image.topics, [&](const Topic* before, const Topic* after) {
-      if (after != nullptr) change(before == nullptr ? nullptr : *before, *after);
-    });
-  }
-  co_await changes.join();
+std::vector<PartitionSet::Change> PartitionSet::changes_to(const MetadataImage& image) const {
+  static const MetadataImage kNothing;
+  std::vector<Change> changes;
+  const MetadataImage& before = followed_ == nullptr ? kNothing : *followed_;
+  before.topics.for_each_change(image.topics, [&](const Topic* from, const Topic* to) {
+    changes.push_back({from == nullptr ? nullptr : *from, to == nullptr ? nullptr : *to});
+  });
+  // Deletions first: a topic may have come back under the same name.
+  std::ranges::sort(changes, {}, [](const Change& change) {
+    return std::pair(change.after != nullptr, std::string_view(change.name()));
+  });
+  return changes;
 }
 
-io::Task<void> PartitionSet::follow_topic(Topic before, Topic after, const MetadataImage& image) {
+io::Task<void> PartitionSet::follow_topics(const MetadataImage& image) {
+  io::Semaphore permits(kAtOnce);
+  io::Scope running;
+  bool deleting = true;
+  for (const Change& change : changes_to(image)) {
+    if (std::exchange(deleting, change.after == nullptr) && change.after != nullptr) {
+      co_await running.join();
+    }
+    running.start(with_permit(permits, follow_topic(change, image)));
+  }
+  co_await running.join();
+}
+
+io::Task<void> PartitionSet::follow_topic(Change change, const MetadataImage& image) {
+  const auto& [before, after] = change;
   if (after == nullptr) {
-    co_await withdraw(std::move(before));
+    co_await withdraw(before);
     co_return;
   }
   io::Semaphore permits(kAtOnce);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/guarded.h"
 #include "base/log.h"
@@ -45,8 +46,16 @@ class PartitionSet {
 
  private:
   using Topic = MetadataImage::TopicPointer;
+  /// A topic that came, changed or went; null where it is not.
+  struct Change {
+    Topic before;
+    Topic after;
+    const std::string& name() const { return (after != nullptr ? after : before)->name; }
+  };
+
+  std::vector<Change> changes_to(const MetadataImage& image) const;
   io::Task<void> follow_topics(const MetadataImage& image);
-  io::Task<void> follow_topic(Topic before, Topic after, const MetadataImage& image);
+  io::Task<void> follow_topic(Change change, const MetadataImage& image);
   io::Task<void> serve(Topic topic, PartitionId id, const MetadataImage& image);
   io::Task<Result<std::shared_ptr<storage::Log>>> open_log(Topic topic, PartitionId id,
                                                            const MetadataImage& image,

@@ -1,5 +1,7 @@
 #include "broker/replication/partition_table.h"
 
+#include <algorithm>
+
 #include <absl/hash/hash.h>
 
 #include "broker/replication/partition.h"
@@ -44,6 +46,7 @@ std::vector<std::shared_ptr<Partition>> PartitionTable::all() const {
     const std::scoped_lock lock(shard.mutex);
     for (const auto& [key, partition] : shard.partitions) partitions.push_back(partition);
   }
+  std::ranges::sort(partitions, {}, [](const auto& partition) { return partition->key(); });
   return partitions;
 }
 

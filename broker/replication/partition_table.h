@@ -23,6 +23,7 @@ class PartitionTable {
   bool insert(const PartitionKey& key, std::shared_ptr<Partition> partition);
   /// What was there, or null.
   std::shared_ptr<Partition> take(const PartitionKey& key);
+  /// By key.
   std::vector<std::shared_ptr<Partition>> all() const;
   size_t size() const;
 

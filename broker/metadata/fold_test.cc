@@ -1,0 +1,156 @@
+#include "broker/metadata/fold.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace sluice::broker {
+namespace {
+
+Uuid id_of(uint8_t number) {
+  std::array<std::byte, Uuid::kSize> bytes{};
+  bytes[0] = std::byte{number};
+  return Uuid(bytes);
+}
+std::string text_of(const Uuid& id) { return std::string(as_text(id.bytes())); }
+
+/// Folds commands of one record each; `last` is the outcome of the last one.
+class Folding {
+ public:
+  Result<> fold_in(cluster::MetadataRecord record) {
+    cluster::MetadataCommand command;
+    command.set_id(text_of(id_of(static_cast<uint8_t>(100 + ++commands_))));
+    *command.add_records() = std::move(record);
+    return fold_in(command);
+  }
+  Result<> fold_in(const cluster::MetadataCommand& command) {
+    ASSIGN_OR_RETURN(image, fold(image, command, image.version + 1));
+    return {};
+  }
+  Result<> create(uint8_t id, const std::string& name, int partitions = 1) {
+    cluster::MetadataRecord record;
+    auto& topic = *record.mutable_topic_created();
+    topic.set_id(text_of(id_of(id)));
+    topic.set_name(name);
+    for (int i = 0; i < partitions; ++i) {
+      auto& partition = *topic.add_partitions();
+      partition.add_replicas(1);
+      partition.add_in_sync(1);
+      partition.set_leader(1);
+    }
+    return fold_in(std::move(record));
+  }
+  Result<> remove(uint8_t id) {
+    cluster::MetadataRecord record;
+    record.mutable_topic_deleted()->set_id(text_of(id_of(id)));
+    return fold_in(std::move(record));
+  }
+  Result<> register_broker(int id, bool unclean) {
+    cluster::MetadataRecord record;
+    auto& broker = *record.mutable_broker_registered();
+    broker.set_node_id(id);
+    broker.set_host("host");
+    broker.set_port(9092);
+    broker.set_unclean(unclean);
+    return fold_in(std::move(record));
+  }
+
+  MetadataImage image;
+
+ private:
+  int commands_ = 0;
+};
+
+TEST(Fold, FindsATopicByNameAndById) {
+  Folding folding;
+  ASSERT_TRUE(folding.create(1, "orders", 3));
+  ASSERT_TRUE(folding.image.topic("orders"));
+  EXPECT_EQ(folding.image.topic(id_of(1))->partitions.size(), 3u);
+  EXPECT_EQ(folding.image.partitions, 3u);
+  EXPECT_FALSE(folding.image.topic("order"));
+}
+
+TEST(Fold, ImagesOfBeforeStayAsTheyWere) {
+  Folding folding;
+  ASSERT_TRUE(folding.create(1, "orders"));
+  const MetadataImage before = folding.image;
+  ASSERT_TRUE(folding.remove(1));
+  EXPECT_TRUE(before.topic("orders"));
+  EXPECT_FALSE(folding.image.topic("orders"));
+  EXPECT_FALSE(folding.image.topic(id_of(1)));
+}
+
+TEST(Fold, RefusesANameThatIsTakenOrCollides) {
+  Folding folding;
+  ASSERT_TRUE(folding.create(1, "a.b"));
+  EXPECT_EQ(folding.create(2, "a.b").error().code(), Errc::topic_exists);
+  EXPECT_EQ(folding.create(2, "a_b").error().code(), Errc::invalid_topic_name);
+  ASSERT_TRUE(folding.remove(1));
+  EXPECT_TRUE(folding.create(2, "a_b"));
+}
+
+TEST(Fold, ARefusedCommandChangesNothingAtAll) {
+  Folding folding;
+  cluster::MetadataCommand command;
+  command.set_id(text_of(id_of(9)));
+  command.add_records()->mutable_cluster_created()->set_cluster_id("c");
+  command.add_records()->mutable_topic_deleted()->set_id(text_of(id_of(1)));
+  EXPECT_EQ(folding.fold_in(command).error().code(), Errc::unknown_topic_id);
+  EXPECT_EQ(folding.image.cluster_id, "");
+  EXPECT_EQ(folding.image.version, 0u);
+}
+
+TEST(Fold, ARepeatedCommandChangesNothing) {
+  Folding folding;
+  cluster::MetadataCommand command;
+  command.set_id(text_of(id_of(9)));
+  command.add_records()->mutable_producer_id_block()->set_count(1000);
+  ASSERT_TRUE(folding.fold_in(command));
+  EXPECT_EQ(folding.fold_in(command).error().code(), Errc::already_exists);
+  EXPECT_EQ(folding.image.next_producer_id, 1000);
+}
+
+TEST(Fold, PartitionsAreAddedOnlyToTheNumberThatWasSeen) {
+  Folding folding;
+  ASSERT_TRUE(folding.create(1, "orders", 2));
+  cluster::MetadataRecord record;
+  record.mutable_partitions_added()->set_topic_id(text_of(id_of(1)));
+  record.mutable_partitions_added()->set_first(2);
+  record.mutable_partitions_added()->add_partitions()->set_leader(1);
+  ASSERT_TRUE(folding.fold_in(record));
+  EXPECT_EQ(folding.image.topic("orders")->partitions.size(), 3u);
+  EXPECT_EQ(folding.fold_in(record).error().code(), Errc::invalid_partitions);
+}
+
+TEST(Fold, AnUncleanStopBeginsNewLeaderEpochsWhereItLed) {
+  Folding folding;
+  ASSERT_TRUE(folding.create(1, "orders", 2));
+  ASSERT_TRUE(folding.register_broker(1, false));
+  EXPECT_EQ(folding.image.topic("orders")->partitions[1].leader_epoch, LeaderEpoch{0});
+  ASSERT_TRUE(folding.register_broker(1, true));
+  EXPECT_EQ(folding.image.topic("orders")->partitions[1].leader_epoch, LeaderEpoch{1});
+  ASSERT_TRUE(folding.register_broker(2, true));
+  EXPECT_EQ(folding.image.topic("orders")->partitions[1].leader_epoch, LeaderEpoch{1});
+  EXPECT_EQ(folding.image.brokers.size(), 2u);
+}
+
+TEST(Fold, ASnapshotGivesTheSameImage) {
+  Folding folding;
+  ASSERT_TRUE(folding.create(1, "orders", 2));
+  ASSERT_TRUE(folding.create(2, "gone"));
+  ASSERT_TRUE(folding.remove(2));
+  ASSERT_TRUE(folding.register_broker(1, true));
+  const auto restored = decode_snapshot(encode_snapshot(folding.image), folding.image.version);
+  ASSERT_TRUE(restored) << restored.error().message();
+  EXPECT_EQ(encode_snapshot(*restored), encode_snapshot(folding.image));
+  EXPECT_EQ(*restored->topic("orders"), *folding.image.topic("orders"));
+  EXPECT_EQ(*restored->deleted_topics, std::vector<Uuid>{id_of(2)});
+  EXPECT_EQ(*restored->recent_commands, *folding.image.recent_commands);
+}
+
+TEST(Fold, RefusesASnapshotThatMakesNoSense) {
+  EXPECT_EQ(decode_snapshot(as_bytes("\xff\xff"), 1).error().code(), Errc::corrupt_file);
+}
+
+}  // namespace
+}  // namespace sluice::broker
