@@ -64,7 +64,7 @@ void CleanedSegment::index(ByteView batches) {
     CHECK(batch.has_value(), "compaction writes batches");
     if (!*batch) break;
     const auto& header = (*batch)->header();
-    if (header.max_timestamp > max_timestamp_) {
+    if (header.record_count > 0 && header.max_timestamp > max_timestamp_) {
       max_timestamp_ = header.max_timestamp;
       max_timestamp_offset_ = header.last_offset();
     }

@@ -124,7 +124,7 @@ io::Task<Result<Offset>> SegmentInspector::inspect(std::string folder, Offset ba
                   "no batch covers offsets " + text(next) + " to " + text(header.base_offset - 1));
       }
       next = std::max(next, header.next_offset());
-      largest = std::max(largest, header.max_timestamp);
+      if (header.record_count > 0) largest = std::max(largest, header.max_timestamp);
       batch(
           **found,
           {.path = path, .position = reader.position() + at, .largest = largest, .epochs = epochs});

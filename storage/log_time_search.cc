@@ -18,6 +18,7 @@ constexpr size_t kLargestInflated = 256_MiB;
 io::Task<Result<TimestampOffset>> find_record(std::shared_ptr<io::File> file, PlacedHeader batch,
                                               Offset from, Timestamp at) {
   const record::BatchHeader& header = batch.header;
+  if (header.record_count == 0) co_return TimestampOffset{};
   if (header.timestamp_type() == record::TimestampType::log_append_time) {
     co_return TimestampOffset{.offset = std::max(header.base_offset, from),
                               .timestamp = header.max_timestamp};
