@@ -1,0 +1,109 @@
+#include "client/cli/application.h"
+
+#include <string>
+
+#include "client/cli/commands.h"
+#include "client/cli/exit_code.h"
+#include "io/console.h"
+#include "io/process.h"
+
+namespace sluice::cli {
+namespace {
+
+void add_global_flags(CLI::App& app, GlobalFlags& flags) {
+  app.add_option("-b,--brokers", flags.brokers,
+                 "Brokers to begin with, HOST:PORT[,...]; else SLUICE_BROKERS, else the context")
+      ->expected(1)
+      ->take_all();
+  app.add_option("-X", flags.properties, "Sets a client property, key=value; may be repeated")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--context", flags.context, "Uses this context of client.toml");
+  app.add_option("-o,--output", flags.output, "table, wide, json, yaml or name");
+  app.add_flag("-q,--quiet", flags.quiet, "Prints data and errors only");
+  app.add_flag("--yes", flags.yes, "Answers yes to every question");
+  app.add_flag("--dry-run", flags.dry_run, "Checks and says what would be done, and does not");
+}
+
+CLI::App& noun(CLI::App& app, const char* name, const char* description) {
+  CLI::App& added = *app.add_subcommand(name, description);
+  added.require_subcommand(1);
+  return added;
+}
+
+/// The command as far as it was parsed: "sluice topic create".
+std::string parsed_path(const CLI::App& app) {
+  std::string path = app.get_name();
+  for (const CLI::App* next = &app; !next->get_subcommands().empty();) {
+    next = next->get_subcommands().front();
+    path += " " + next->get_name();
+  }
+  return path;
+}
+
+void print_error(const std::string& line) {
+  // Nobody to tell when standard error is gone.
+  static_cast<void>(io::write_all(io::StandardStream::err, line + "\n"));
+}
+
+int to_int(ExitCode code) { return static_cast<int>(code); }
+
+int report_failure(const Shell& shell, const Error& error) {
+  if (io::interrupted()) return to_int(ExitCode::interrupted);
+  // The reader of our pipe has what it wanted: `sluice consume ... | head`.
+  if (error == Errc::connection_closed && !error.has_detail()) return to_int(ExitCode::done);
+  const ExitCode code = exit_code_of(error.code());
+  std::string line = shell.label() + ": " + std::string(error.message());
+  if (code == ExitCode::unreachable) {
+    line += "; is sluiced running there? Name another with -b HOST:PORT";
+  }
+  print_error(line);
+  return to_int(code);
+}
+
+}  // namespace
+
+std::unique_ptr<CLI::App> make_application(Shell& shell) {
+  auto app = std::make_unique<CLI::App>("Talks to sluice brokers.", "sluice");
+  app->set_version_flag("--version", "sluice " SLUICE_VERSION);
+  app->require_subcommand(1);
+  app->fallthrough();
+  add_global_flags(*app, shell.flags());
+
+  CLI::App& topic = noun(*app, "topic", "Creates, lists, describes, alters and deletes topics");
+  add_topic_create(topic, shell);
+  add_topic_list(topic, shell);
+  add_topic_describe(topic, shell);
+  add_topic_alter(topic, shell);
+  add_topic_delete(topic, shell);
+  add_produce(*app, shell);
+  add_consume(*app, shell);
+  add_offsets(*app, shell);
+  add_log_dump(noun(*app, "log", "Looks at the files of a broker that is not running"), shell);
+  CLI::App& bench = noun(*app, "bench", "Measures a cluster");
+  add_bench_produce(bench, shell);
+  add_bench_consume(bench, shell);
+  add_bench_latency(bench, shell);
+  add_context(*app, shell);
+  add_completion(*app, shell);
+  return app;
+}
+
+int run(int argc, char** argv) {
+  Shell shell;
+  const auto app = make_application(shell);
+  try {
+    app->parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app->exit(error);
+    const std::string path = parsed_path(*app);
+    print_error(path + ": " + error.what() + "; see " + path + " --help");
+    return to_int(ExitCode::usage);
+  }
+  io::catch_interrupts();
+  const Result<> done = shell.run();
+  if (!done) return report_failure(shell, done.error());
+  return to_int(io::interrupted() ? ExitCode::interrupted : ExitCode::done);
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,120 @@
+#include <memory>
+#include <numeric>
+
+#include "base/size_text.h"
+#include "client/cli/commands.h"
+#include "client/cli/words.h"
+
+namespace sluice::cli {
+namespace {
+
+Json ids_of(const std::vector<NodeId>& nodes) {
+  Json ids = Json::array();
+  for (const NodeId node : nodes) ids.push_back(node.value());
+  return ids;
+}
+
+std::string text_of(const std::vector<NodeId>& nodes) {
+  std::string text;
+  for (const NodeId node : nodes) text += (text.empty() ? "" : ",") + std::to_string(node.value());
+  return text;
+}
+
+Json document_of(const client::TopicInfo& topic) {
+  Json partitions = Json::array();
+  for (const client::PartitionInfo& partition : topic.partitions) {
+    partitions.push_back({{"partition", partition.id.value()},
+                          {"leader", partition.leader.value()},
+                          {"leader_epoch", partition.leader_epoch.value()},
+                          {"replicas", ids_of(partition.replicas)},
+                          {"in_sync", ids_of(partition.in_sync)},
+                          {"log_start", partition.log_start.value()},
+                          {"high_watermark", partition.high_watermark.value()},
+                          {"log_end", partition.log_end.value()},
+                          {"synced_end", partition.synced_end.value()},
+                          {"bytes", partition.bytes},
+                          {"problem", partition.problem}});
+  }
+  Json configs = Json::array();
+  for (const client::ConfigInfo& config : topic.configs) {
+    configs.push_back({{"key", config.key},
+                       {"value", config.value},
+                       {"source", config.source},
+                       {"documentation", config.documentation}});
+  }
+  return {{"name", topic.name},
+          {"id", topic.id},
+          {"partitions", std::move(partitions)},
+          {"configs", std::move(configs)}};
+}
+
+Table partitions_of(const client::TopicInfo& topic) {
+  Table table{.columns = {{"PARTITION", true},
+                          {"LEADER", true},
+                          {"START", true},
+                          {"HIGH-WATERMARK", true},
+                          {"SIZE", true},
+                          {"LOG-END", true, true},
+                          {"SYNCED-END", true, true},
+                          {"EPOCH", true, true},
+                          {"REPLICAS", false, true},
+                          {"IN-SYNC", false, true},
+                          {"PROBLEM"}},
+              .rows = {}};
+  for (const client::PartitionInfo& partition : topic.partitions) {
+    table.rows.push_back(
+        {std::to_string(partition.id.value()), std::to_string(partition.leader.value()),
+         std::to_string(partition.log_start.value()),
+         std::to_string(partition.high_watermark.value()), format_rough_size(partition.bytes),
+         std::to_string(partition.log_end.value()), std::to_string(partition.synced_end.value()),
+         std::to_string(partition.leader_epoch.value()), text_of(partition.replicas),
+         text_of(partition.in_sync), partition.problem});
+  }
+  return table;
+}
+
+/// Only what somebody set, unless everything is asked for.
+Table configs_of(const client::TopicInfo& topic, bool all) {
+  Table table{.columns = {{"CONFIG"}, {"VALUE"}, {"SOURCE"}, {"DOCUMENTATION", false, true}},
+              .rows = {}};
+  for (const client::ConfigInfo& config : topic.configs) {
+    if (!all && config.source == "default") continue;
+    table.rows.push_back({config.key, config.value, config.source, config.documentation});
+  }
+  return table;
+}
+
+Result<> describe(const Shell& shell, const std::string& name) {
+  ASSIGN_OR_RETURN(const auto client, shell.connect());
+  ASSIGN_OR_RETURN(const auto topic, client->admin()->describe_topic(name));
+  const uint64_t bytes = std::accumulate(
+      topic.partitions.begin(), topic.partitions.end(), uint64_t{0},
+      [](uint64_t sum, const client::PartitionInfo& partition) { return sum + partition.bytes; });
+  Report report{.document = document_of(topic)};
+  report.names.push_back(topic.name);
+  report.lines.push_back(topic.name + "  " + counted(topic.partitions.size(), "partition") + "  " +
+                         format_rough_size(bytes) + "  id " + topic.id);
+  report.tables.push_back(partitions_of(topic));
+  Table configs = configs_of(topic, shell.format() == OutputFormat::wide);
+  if (!configs.rows.empty()) report.tables.push_back(std::move(configs));
+  return shell.print(report);
+}
+
+}  // namespace
+
+void add_topic_describe(CLI::App& parent, Shell& shell) {
+  CLI::App& command =
+      *parent.add_subcommand("describe", "Shows a topic's partitions and configuration");
+  const auto name = std::make_shared<std::string>();
+  command.add_option("topic", *name, "The topic")->required();
+  command.footer(
+      "Examples:\n"
+      "  sluice topic describe orders\n"
+      "  sluice topic describe orders -o wide\n"
+      "  sluice topic describe orders -o json");
+  command.callback([&shell, name] {
+    shell.choose("topic describe " + *name, [&shell, name] { return describe(shell, *name); });
+  });
+}
+
+}  // namespace sluice::cli
