@@ -11,15 +11,17 @@ case "$preset" in
 esac
 shift || true
 targets=("$@")
-if [ "$preset" = release ] && [ ${#targets[@]} -eq 0 ]; then targets=(sluiced sluice); fi
+[ "$preset" = release ] && [ ${#targets[@]} -eq 0 ] && targets=(sluiced sluice)
 
-if [ "$preset" = release ] && [ -z "${SLUICE_TESTS:-}" ]; then
+tests=ON
+if [ "${targets[*]}" = "sluiced sluice" ]; then
   scripts/install-deps.sh build
-  tests=OFF
-  [ -f build/release/CMakeCache.txt ] && grep -q '^SLUICE_TESTS:BOOL=ON' build/release/CMakeCache.txt && tests=ON
+  # Once a build directory has tests it keeps them: going back would only build things again.
+  grep -qs '^SLUICE_TESTS:BOOL=ON' "build/$preset/CMakeCache.txt" || tests=OFF
 else
   scripts/install-deps.sh
-  tests=ON
 fi
+# Checkouts in different places share the compiler cache.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 cmake --preset "$preset" -DSLUICE_TESTS=$tests >/dev/null
 cmake --build "build/$preset" ${targets[@]:+--target "${targets[@]}"}

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# test.sh [quick]: installs, builds and runs every test, the quick ones first; `quick` stops after those. SLUICE_LONG=1
+# makes the randomised and kill -9 tests as long as before a release.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+only=${1:-all}
+case "$only" in
+  all | quick) ;;
+  *) echo "test.sh: '$only' is unknown; take nothing or quick" >&2; exit 2 ;;
+esac
+
+scripts/install-deps.sh
+started=$SECONDS
+passed=()
+failed=()
+skipped=()
+
+# step NAME COMMAND...: runs it, notes how it ended and how long it took. 77 is "cannot run here".
+step() {
+  local name=$1 begin=$SECONDS code=0
+  shift
+  echo "=== $name"
+  "$@" || code=$?
+  local took="$name ($((SECONDS - begin)) s)"
+  case $code in
+    0) passed+=("$took") ;;
+    77) skipped+=("$name") ;;
+    *) failed+=("$took"); echo "=== $name FAILED with $code" >&2 ;;
+  esac
+}
+
+# run PRESET CTEST_ARGUMENTS...: the tests of a build.
+run() {
+  local preset=$1
+  shift
+  ctest --test-dir "build/$preset" --output-on-failure "$@"
+}
+
+# Programs with threads of their own; the rest is single-threaded or simulated.
+threaded='^(base|io|storage|client|broker)_test$'
+fuzz_seconds=${SLUICE_FUZZ_SECONDS:-60}
+
+fuzz() {
+  local corpus
+  corpus=$(mktemp -d)
+  local code=0
+  "build/fuzz/bin/$1_fuzz" -max_total_time="$fuzz_seconds" -max_len=65536 -rss_limit_mb=2048 \
+    -print_final_stats=0 -verbosity=0 "$corpus" "tests/fuzz/corpus/$1" || code=$?
+  rm -rf "$corpus"
+  return $code
+}
+
+step format scripts/check-format.sh
+step "asan: build" scripts/build.sh asan
+step "asan: unit tests" run asan -L quick -j2
+if [ "$only" = all ]; then
+  step "release: build" env SLUICE_TESTS=1 scripts/build.sh release all
+  step "release: every test" run release -LE bench -j1
+  step "tsan: build" scripts/build.sh tsan base_test io_test storage_test client_test broker_test
+  step "tsan: threaded tests" run tsan -R "$threaded" -j1
+  step "fuzz: build" scripts/build.sh fuzz record_fuzz
+  step "fuzz: record batches" fuzz record
+  step "install: the client as a package" scripts/test-install.sh
+  step "power cut" scripts/test-power-cut.sh
+fi
+
+echo
+for line in "${passed[@]}"; do echo "ok       $line"; done
+for line in "${skipped[@]}"; do echo "skipped  $line"; done
+for line in "${failed[@]}"; do echo "FAILED   $line"; done
+echo "${#passed[@]} passed, ${#failed[@]} failed, ${#skipped[@]} skipped in $((SECONDS - started)) s"
+[ ${#failed[@]} -eq 0 ]
