@@ -97,6 +97,14 @@ Json sync(const std::string& directory, Peer& peer) {
           {"p50_ratio", ours.quantile(0.5) / floor.quantile(0.5)}};
 }
 
+/// Work for a broker that is being counted (callgrind): produces of one 16 KiB batch and fetches of
+/// 1 MiB, one at a time.
+Json drive(Peer& peer, size_t produces, size_t fetches) {
+  peer.fill(produces * (16 << 10));
+  if (fetches > 0) peer.fetch(1 << 20, 1, fetches * (1 << 20));
+  return {{"produces", produces}, {"fetches", fetches}};
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Ratios of sluice to the machine's own speed, as JSON lines");
   std::string directory = ".";
@@ -106,6 +114,8 @@ int run(int argc, char** argv) {
   size_t rounds = 5;
   size_t connections = 1;
   size_t count = 50'000;
+  size_t produces = 0;
+  size_t fetches = 0;
   app.add_option("--dir", directory, "Where scratch files go, on the disk of the broker");
   app.add_option("-b,--broker", broker, "host:port");
   app.add_option("--topic", topic, "An existing topic with one partition");
@@ -118,6 +128,10 @@ int run(int argc, char** argv) {
   const auto* fetch_command = app.add_subcommand("fetch", "Fetches of cached data");
   const auto* echo_command = app.add_subcommand("echo", "Small produces");
   const auto* sync_command = app.add_subcommand("sync", "Produces to a topic with flush=every");
+  auto* drive_command = app.add_subcommand("drive", "Work to count instructions by");
+  drive_command->add_option("--produces", produces, "Batches of 16 KiB");
+  drive_command->add_option("--fetches", fetches, "Fetches of 1 MiB");
+  app.fallthrough();
   CLI11_PARSE(app, argc, argv);
   Json result;
   if (append_command->parsed()) {
@@ -126,6 +140,7 @@ int run(int argc, char** argv) {
     Peer peer(broker, topic);
     if (fetch_command->parsed()) result = fetch(directory, peer, pid, rounds);
     if (echo_command->parsed()) result = echo(directory, peer, connections, count);
+    if (drive_command->parsed()) result = drive(peer, produces, fetches);
     if (sync_command->parsed()) result = sync(directory, peer);
   }
   std::cout << result.dump() << "\n";

@@ -87,7 +87,8 @@ Result<> walk(ByteView records, bool require_keys, BatchFacts& facts) {
   int32_t max_at = 0;
   ParsedRecord record;
   for (int32_t i = 0; i < count; ++i) {
-    at = parse_record(at, end, record);
+    const std::byte* const behind = parse_short_record(at, end, record);
+    at = behind != nullptr ? behind : parse_record(at, end, record);
     if (at == nullptr) [[unlikely]]
       return bad_record(i, "it does not decode");
     if (record.offset_delta != i) [[unlikely]]

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# run.sh [DIR]: every figure of docs/performance.md, as JSON lines. DIR is on the disk to measure (default: a temporary
+# directory). Wants build/release with everything: SLUICE_TESTS=1 scripts/build.sh release all
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=$PWD/build/release/bin
+. bench/broker.sh
+dir=$(mktemp -d "${1:-/tmp}/sluice-bench.XXXXXX")
+trap 'stop_broker; rm -rf "$dir"' EXIT
+load() { "$bin/sluice_load" -b "$SLUICE_BROKERS" --dir "$dir" --pid "$broker" "$@"; }
+cpu() { awk '{ print ($14 + $15) / 100 }' "/proc/$broker/stat"; }
+# end_to_end NAME COMMAND...: runs it and adds the broker's CPU seconds.
+end_to_end() {
+  local name=$1 before
+  shift
+  before=$(cpu)
+  "$@" | tr -d '\n' | awk -v n="$name" -v b="$before" -v a="$(cpu)" \
+    '{ print }' >"$dir/out"
+  awk -v n="$name" -v b="$before" -v a="$(cpu)" '{ gsub(/  +/, " "); printf "{\"bench\":\"%s\",\"broker_cpu_seconds\":%.2f,\"result\":%s}\n", n, a - b, $0 }' "$dir/out"
+}
+
+"$bin/sluice_load" --dir "$dir" append
+start_broker "$dir"
+sluice=("$bin/sluice" -o json)
+for topic in fetch echo e2e latency; do "$bin/sluice" -q topic create "$topic" -p 1; done
+"$bin/sluice" -q topic create synced -p 1 -c flush=every
+"$bin/sluice" -q topic create synced8 -p 8 -c flush=every
+
+load --topic fetch fetch
+load --topic echo echo --connections 1
+load --topic echo echo --connections 100
+load --topic synced sync
+end_to_end "produce, one producer, 100-byte records, 16 KiB batches" \
+  "${sluice[@]}" bench produce e2e --records 10000000 --size 100 --acks 1
+end_to_end "consume" "${sluice[@]}" bench consume e2e
+end_to_end "latency, 10,000 records a second of 1 KiB, acks 1, linger 0" \
+  "${sluice[@]}" bench latency latency --rate 10000 --size 1024 --duration 10
+end_to_end "produce with flush=every, 8 producers, 1 KiB" \
+  "${sluice[@]}" bench produce synced8 --records 1000000 --size 1024 --producers 8 --acks all
