@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace sluice::client {
 
 Cluster::Cluster(io::Runtime& runtime, io::Loop& loop, ClientOptions options)
     : runtime_(runtime), loop_(loop), options_(std::move(options)) {}
 
-Cluster::~Cluster() { CHECK(connections_.empty(), "a cluster is shut down before it dies"); }
+Cluster::~Cluster() {
+  for (const auto& [endpoint, peer] : peers_) {
+    CHECK(peer.connection == nullptr, "a cluster is shut down before it dies");
+  }
+}
 
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::open(io::Endpoint endpoint) {
   return Connection::open(runtime_, std::move(endpoint),
@@ -17,35 +23,28 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::open(io::Endpoint endpoin
                            .request_timeout = options_.request_timeout});
 }
 
-io::Task<void> Cluster::drop_closed() {
-  std::vector<std::shared_ptr<Connection>> closed;
-  absl::erase_if(connections_, [&](const auto& entry) {
-    if (!entry.second->closed()) return false;
-    closed.push_back(entry.second);
-    return true;
-  });
-  for (auto& connection : closed) co_await connection->shut_down();
-}
-
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::shared_to(io::Endpoint endpoint) {
-  const std::string key = endpoint.to_string();
-  if (const auto found = connections_.find(key);
-      found != connections_.end() && !found->second->closed()) {
-    co_return found->second;
-  }
-  const auto lock = co_await connecting_.lock();
-  co_await drop_closed();
-  if (const auto found = connections_.find(key); found != connections_.end()) {
-    co_return found->second;
-  }
+  Peer& peer = peers_[endpoint.to_string()];
+  if (peer.connection && !peer.connection->closed()) co_return peer.connection;
+  const TimePoint asked = loop_.now();
+  const auto lock = co_await peer.turn.lock();
+  if (peer.connection && !peer.connection->closed()) co_return peer.connection;
+  if (peer.began >= asked && peer.failure) co_return fail(*peer.failure);
+  peer.began = loop_.now();
+  if (auto closed = std::exchange(peer.connection, nullptr)) co_await closed->shut_down();
   auto connection = co_await open(std::move(endpoint));
-  if (connection) connections_[key] = *connection;
+  peer.failure.reset();
+  if (connection) {
+    peer.connection = *connection;
+  } else {
+    peer.failure = connection.error();
+  }
   co_return connection;
 }
 
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() {
-  for (const auto& [key, connection] : connections_) {
-    if (!connection->closed()) co_return connection;
+  for (const auto& [endpoint, peer] : peers_) {
+    if (peer.connection && !peer.connection->closed()) co_return peer.connection;
   }
   std::vector<io::Endpoint> candidates;
   for (const auto& text : options_.brokers) {
@@ -68,7 +67,7 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() {
 }
 
 Result<io::Endpoint> Cluster::endpoint_of(NodeId node) const {
-  const auto found = brokers_.find(node.value());
+  const auto found = brokers_.find(node);
   if (found == brokers_.end()) {
     return fail(Errc::not_leader, "broker " + std::to_string(node.value()) + " is not known");
   }
@@ -106,18 +105,40 @@ io::Task<Result<native::MetadataResponse>> Cluster::metadata(native::MetadataReq
   auto& metadata = *answer->mutable_metadata();
   brokers_.clear();
   for (const auto& broker : metadata.brokers()) {
-    brokers_[broker.node_id()] = {broker.host(), static_cast<uint16_t>(broker.port())};
+    brokers_[NodeId(broker.node_id())] = {broker.host(), static_cast<uint16_t>(broker.port())};
   }
   co_return std::move(metadata);
 }
 
 io::Task<Result<std::shared_ptr<const TopicMetadata>>> Cluster::topic(std::string name,
                                                                       bool fresh) {
-  if (const auto found = topics_.find(name);
-      !fresh && found != topics_.end() &&
-      loop_.now() - found->second->fetched_at < options_.metadata_max_age) {
-    co_return found->second;
+  Topic& topic = topics_[name];
+  const TimePoint asked = loop_.now();
+  const auto known = [&] {
+    return !fresh && topic.metadata &&
+           loop_.now() - topic.metadata->fetched_at < options_.metadata_max_age;
+  };
+  if (known()) co_return topic.metadata;
+  const auto lock = co_await topic.turn.lock();
+  if (known()) co_return topic.metadata;
+  if (topic.began >= asked) {
+    if (topic.failure) co_return fail(*topic.failure);
+    co_return topic.metadata;
   }
+  topic.began = loop_.now();
+  auto answer = co_await ask_for_topic(std::move(name));
+  topic.failure.reset();
+  if (answer) {
+    topic.metadata = *answer;
+  } else {
+    topic.failure = answer.error();
+    if (answer.error() == Errc::unknown_topic_or_partition) topic.metadata = nullptr;
+  }
+  co_return answer;
+}
+
+io::Task<Cluster::TopicResult> Cluster::ask_for_topic(std::string name) {
+  const TimePoint asked = loop_.now();
   native::MetadataRequest request;
   request.add_topics()->set_name(name);
   auto answer = co_await metadata(std::move(request));
@@ -127,7 +148,6 @@ io::Task<Result<std::shared_ptr<const TopicMetadata>>> Cluster::topic(std::strin
   }
   const auto& said = answer->topics(0);
   if (said.error().code() != 0) {
-    topics_.erase(name);
     co_return fail(errc_from_wire(said.error().code()),
                    "topic " + name + ": " + said.error().message());
   }
@@ -135,7 +155,7 @@ io::Task<Result<std::shared_ptr<const TopicMetadata>>> Cluster::topic(std::strin
   topic->name = name;
   topic->id = said.id();
   topic->max_message_bytes = said.max_message_bytes();
-  topic->fetched_at = loop_.now();
+  topic->fetched_at = asked;
   topic->leaders.resize(static_cast<size_t>(said.partitions_size()));
   for (const auto& partition : said.partitions()) {
     const auto at = static_cast<size_t>(partition.id());
@@ -144,7 +164,6 @@ io::Task<Result<std::shared_ptr<const TopicMetadata>>> Cluster::topic(std::strin
     }
     topic->leaders[at] = {NodeId(partition.leader()), LeaderEpoch(partition.leader_epoch())};
   }
-  topics_[name] = topic;
   co_return std::shared_ptr<const TopicMetadata>(std::move(topic));
 }
 
@@ -159,8 +178,9 @@ Duration Cluster::backoff(uint32_t attempt) {
 }
 
 io::Task<void> Cluster::shut_down() {
-  auto connections = std::exchange(connections_, {});
-  for (auto& [key, connection] : connections) co_await connection->shut_down();
+  for (auto& [endpoint, peer] : peers_) {
+    if (auto connection = std::exchange(peer.connection, nullptr)) co_await connection->shut_down();
+  }
 }
 
 }  // namespace sluice::client

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <absl/container/flat_hash_map.h>
 
 #include "client/connection.h"
 #include "client/include/sluice/types.h"
@@ -32,6 +32,7 @@ struct TopicMetadata {
 /// broker. On its loop only.
 class Cluster {
  public:
+  /// Connects when first asked.
   Cluster(io::Runtime& runtime, io::Loop& loop, ClientOptions options);
   ~Cluster();
   Cluster(const Cluster&) = delete;
@@ -49,8 +50,9 @@ class Cluster {
   /// down.
   io::Task<Result<std::shared_ptr<Connection>>> dedicated(NodeId node);
 
-  /// From the cache while younger than metadata_max_age, unless `fresh`.
-  /// unknown_topic_or_partition when the cluster has no such topic.
+  /// From the cache while younger than metadata_max_age; with `fresh` nothing that was asked for
+  /// before this call. Who asks at the same time shares one request. unknown_topic_or_partition
+  /// when the cluster has no such topic.
   io::Task<Result<std::shared_ptr<const TopicMetadata>>> topic(std::string name, bool fresh);
   /// The raw answer, for admin; also updates what is known of the brokers.
   io::Task<Result<native::MetadataResponse>> metadata(native::MetadataRequest request);
@@ -64,19 +66,34 @@ class Cluster {
   io::Task<void> shut_down();
 
  private:
+  /// What many may ask for at once and one does for all: who comes while it is done waits for the
+  /// next round, and all of those share that one.
+  struct Shared {
+    io::AsyncMutex turn;
+    /// When the last round began, and how it failed.
+    std::optional<TimePoint> began;
+    std::optional<Error> failure;
+  };
+  struct Peer : Shared {
+    std::shared_ptr<Connection> connection;
+  };
+  struct Topic : Shared {
+    std::shared_ptr<const TopicMetadata> metadata;
+  };
+  using TopicResult = Result<std::shared_ptr<const TopicMetadata>>;
+
   io::Task<Result<std::shared_ptr<Connection>>> shared_to(io::Endpoint endpoint);
   io::Task<Result<std::shared_ptr<Connection>>> open(io::Endpoint endpoint);
   Result<io::Endpoint> endpoint_of(NodeId node) const;
-  io::Task<void> drop_closed();
+  io::Task<TopicResult> ask_for_topic(std::string name);
 
   io::Runtime& runtime_;
   io::Loop& loop_;
   const ClientOptions options_;
-  absl::flat_hash_map<int32_t, io::Endpoint> brokers_;
-  absl::flat_hash_map<std::string, std::shared_ptr<Connection>> connections_;
-  absl::flat_hash_map<std::string, std::shared_ptr<const TopicMetadata>> topics_;
-  // One connection attempt at a time: callers that come meanwhile find its result.
-  io::AsyncMutex connecting_;
+  // Ordered, so that a simulated run does not depend on addresses.
+  std::map<NodeId, io::Endpoint> brokers_;
+  std::map<std::string, Peer> peers_;
+  std::map<std::string, Topic, std::less<>> topics_;
 };
 
 }  // namespace sluice::client

@@ -11,10 +11,17 @@ namespace {
 
 constexpr size_t kReceiveBuffer = 64_KiB;
 constexpr size_t kMaxParts = 64;
-constexpr size_t kSparePayloads = 4;
 constexpr std::string_view kClientVersion = "0.1.0";
 
+/// A batch may have 2 GiB, and an answer begins with one whole.
+constexpr size_t kMaxAnswerBytes = std::numeric_limits<int32_t>::max();
+
 Error closed_by_us() { return Error(Errc::connection_closed, "the connection was closed"); }
+
+Error error_of(const native::ErrorInfo& said) {
+  const Errc code = errc_from_wire(said.code());
+  return said.message().empty() ? Error(code) : Error(code, said.message());
+}
 
 }  // namespace
 
@@ -22,16 +29,20 @@ Error closed_by_us() { return Error(Errc::connection_closed, "the connection was
 struct Connection::Outgoing {
   std::string head;
   std::span<const ByteView> payload;
+  size_t size = 0;
+  uint64_t correlation = 0;
+  TimePoint deadline{};
+  /// Only of a request that has no answer.
   io::OneShot<Result<>>* written = nullptr;
 };
 
-struct Connection::Pending {
-  uint64_t correlation = 0;
+/// Who waits for an answer; lives in the coroutine of the call.
+struct Connection::Waiter {
   TimePoint deadline{};
   io::OneShot<Result<Answer>> answer;
 };
 
-/// Ends the connection when the oldest deadline among the pending calls has passed.
+/// Looks after the deadlines of what is queued and pending.
 class Connection::Watchdog final : public io::Timer {
  public:
   explicit Watchdog(Connection& connection) : connection_(connection) {}
@@ -47,7 +58,6 @@ Connection::Connection(io::Endpoint peer, ConnectionOptions options,
       peer_(std::move(peer)),
       options_(std::move(options)),
       socket_(std::move(socket)),
-      in_flight_(options_.max_in_flight),
       watchdog_(std::make_unique<Watchdog>(*this)) {}
 
 Connection::~Connection() {
@@ -112,7 +122,10 @@ Result<> Connection::enqueue(native::RequestHeader& request, std::span<const Byt
                         {at, native::kPrefixSize});
   request.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(at + native::kPrefixSize));
   out.payload = payload;
+  out.size = out.head.size() + payload_size;
+  out.correlation = request.correlation_id();
   queued_.push_back(&out);
+  watch_until(out.deadline);
   work_.notify_all();
   return {};
 }
@@ -121,46 +134,45 @@ io::Task<Result<Answer>> Connection::call(native::RequestHeader& request,
                                           std::span<const ByteView> payload,
                                           std::optional<Duration> timeout) {
   CHECK(io::Loop::current() == &loop_, "a connection is used on its own loop");
-  co_await in_flight_.acquire();
+  const Duration limit = timeout.value_or(options_.request_timeout);
+  Waiter waiter;
   Outgoing out;
+  waiter.deadline = out.deadline = loop_.now() + limit;
   if (auto queued = enqueue(request, payload, out); !queued) {
-    in_flight_.release();
     co_return fail(std::move(queued).error());
   }
-  Pending pending;
-  pending.correlation = request.correlation_id();
-  pending.deadline = loop_.now() + timeout.value_or(options_.request_timeout);
-  pending_.push_back(&pending);
-  if (!watchdog_->armed() || pending.deadline < watch_at_) {
-    watch_at_ = pending.deadline;
-    loop_.arm(*watchdog_, watch_at_);
-  }
-  auto answer = co_await pending.answer;
-  in_flight_.release();
-  if (answer && answer->header.has_error() && answer->header.error().code() != 0) {
-    const auto& error = answer->header.error();
-    const Errc code = errc_from_wire(error.code());
-    if (error.message().empty()) co_return fail(code);
-    co_return fail(code, error.message());
+  pending_.push_back({.correlation = out.correlation,
+                      .give_up = loop_.now() + std::max(limit, options_.request_timeout),
+                      .waiter = &waiter});
+  auto answer = co_await waiter.answer;
+  if (answer && answer->header.error().code() != 0) {
+    co_return fail(error_of(answer->header.error()));
   }
   co_return answer;
 }
 
 io::Task<Result<>> Connection::send_only(native::RequestHeader& request,
-                                         std::span<const ByteView> payload) {
+                                         std::span<const ByteView> payload, Duration timeout) {
   io::OneShot<Result<>> written;
   Outgoing out;
   out.written = &written;
+  out.deadline = loop_.now() + timeout;
   if (auto queued = enqueue(request, payload, out); !queued) {
     co_return fail(std::move(queued).error());
   }
   co_return co_await written;
 }
 
+/// Whether the first queued frame may leave: there is no limit on those without an answer.
+bool Connection::may_send() const {
+  return !queued_.empty() && (queued_.front()->written != nullptr || front_sent_ > 0 ||
+                              unanswered_ < options_.max_in_flight);
+}
+
 io::Task<void> Connection::run_writer() {
   while (!failure_) {
     const uint64_t ticket = work_.ticket();
-    if (queued_.empty()) {
+    if (!may_send()) {
       co_await work_.wait(ticket);
       continue;
     }
@@ -169,21 +181,23 @@ io::Task<void> Connection::run_writer() {
   }
 }
 
-/// Sends all frames that are queued now, as many parts a call as the system takes.
+/// Sends the frames that may leave now, as many parts a call as the system takes.
 io::Task<Result<>> Connection::write_queued() {
-  size_t sent = 0;  // bytes of the first frame that are out
-  while (!queued_.empty()) {
+  while (may_send()) {
     ByteView parts[kMaxParts];
     size_t count = 0;
-    size_t skip = sent;
+    size_t skip = front_sent_;
     const auto add = [&](ByteView part) {
       const size_t drop = std::min(skip, part.size());
       skip -= drop;
       if (drop < part.size() && count < kMaxParts) parts[count++] = part.subspan(drop);
     };
-    for (auto frame = queued_.begin(); frame != queued_.end() && count < kMaxParts; ++frame) {
-      add(as_bytes((*frame)->head));
-      for (const auto part : (*frame)->payload) add(part);
+    size_t window = unanswered_;
+    for (const Outgoing* frame : queued_) {
+      if (count == kMaxParts) break;
+      if (frame->written == nullptr && window++ >= options_.max_in_flight) break;
+      add(as_bytes(frame->head));
+      for (const auto part : frame->payload) add(part);
     }
     auto wrote = socket_->try_write({parts, count}, false);
     if (!wrote) {
@@ -192,18 +206,21 @@ io::Task<Result<>> Connection::write_queued() {
       if (failure_) co_return fail(*failure_);
       continue;
     }
-    sent += *wrote;
-    while (!queued_.empty()) {
-      size_t size = queued_.front()->head.size();
-      for (const auto part : queued_.front()->payload) size += part.size();
-      if (sent < size) break;
-      sent -= size;
-      auto* written = queued_.front()->written;
-      queued_.pop_front();
-      if (written != nullptr) written->set(Result<>{});
-    }
+    front_sent_ += *wrote;
+    while (!queued_.empty() && front_sent_ >= queued_.front()->size) frame_written();
   }
   co_return Result<>{};
+}
+
+void Connection::frame_written() {
+  Outgoing* frame = queued_.front();
+  queued_.pop_front();
+  front_sent_ -= frame->size;
+  if (frame->written != nullptr) {
+    frame->written->set(Result<>{});
+  } else {
+    ++unanswered_;
+  }
 }
 
 io::Task<void> Connection::run_reader() {
@@ -215,35 +232,45 @@ io::Task<void> Connection::run_reader() {
 
 io::Task<Result<>> Connection::read_frame() {
   CO_RETURN_IF_ERROR(co_await fill(native::kPrefixSize));
-  CO_ASSIGN_OR_RETURN(const native::FramePrefix prefix,
-                      native::decode_prefix({received_.data() + read_, native::kPrefixSize},
-                                            std::numeric_limits<uint32_t>::max()));
+  CO_ASSIGN_OR_RETURN(
+      const native::FramePrefix prefix,
+      native::decode_prefix({received_.data() + read_, native::kPrefixSize}, kMaxAnswerBytes));
   read_ += native::kPrefixSize;
   CO_RETURN_IF_ERROR(co_await fill(prefix.header_size));
   Answer answer;
   if (!answer.header.ParseFromArray(received_.data() + read_,
                                     static_cast<int>(prefix.header_size))) {
-    co_return fail(Errc::malformed_frame, "an answer's header does not decode");
+    co_return fail(Errc::malformed_frame,
+                   peer_.to_string() + " sent a header that does not decode");
   }
   read_ += prefix.header_size;
+  const uint64_t correlation = answer.header.correlation_id();
+  if (pending_.empty() || pending_.front().correlation != correlation || !is_written(correlation)) {
+    // The broker refuses what it could not read, before all of it was sent or under no id.
+    if (answer.header.error().code() != 0) co_return fail(error_of(answer.header.error()));
+    co_return fail(Errc::malformed_frame, peer_.to_string() + " answered what was not asked");
+  }
   if (prefix.payload_size != 0) {
     auto payload = co_await read_payload(prefix.payload_size);
     if (!payload) co_return fail(std::move(payload).error());
     answer.payload = std::move(*payload);
   }
   if (failure_) co_return fail(*failure_);
-  if (pending_.empty() || pending_.front()->correlation != answer.header.correlation_id()) {
-    co_return fail(Errc::malformed_frame, "an answer to no request of ours");
-  }
   deliver(std::move(answer));
   co_return Result<>{};
 }
 
+bool Connection::is_written(uint64_t correlation) const {
+  return queued_.empty() || correlation < queued_.front()->correlation;
+}
+
 void Connection::deliver(Answer answer) {
-  Pending* pending = pending_.front();
+  Waiter* const waiter = pending_.front().waiter;
   pending_.pop_front();
-  if (pending_.empty()) loop_.disarm(*watchdog_);
-  pending->answer.set(std::move(answer));
+  --unanswered_;
+  if (!queued_.empty()) work_.notify_all();
+  if (pending_.empty() && queued_.empty()) loop_.disarm(*watchdog_);
+  if (waiter != nullptr) waiter->answer.set(std::move(answer));
 }
 
 /// Receives until `at_least` bytes wait in the buffer.
@@ -274,11 +301,9 @@ io::Task<Result<>> Connection::fill(size_t at_least) {
 /// Takes what was received already and receives the rest straight into the payload.
 io::Task<Result<Payload>> Connection::read_payload(size_t size) {
   Payload payload;
-  const auto fits = std::find_if(spare_.begin(), spare_.end(),
-                                 [&](const Payload& spare) { return spare.capacity() >= size; });
-  if (fits != spare_.end()) {
-    payload = std::move(*fits);
-    spare_.erase(fits);
+  // A much larger one would hold memory that nobody accounts for.
+  if (spare_.capacity() >= size && spare_.capacity() / 4 <= size) {
+    payload = std::exchange(spare_, {});
     payload.resize(size);
   } else {
     payload = Payload(size);
@@ -302,23 +327,46 @@ io::Task<Result<Payload>> Connection::read_payload(size_t size) {
   co_return payload;
 }
 
-void Connection::recycle(Payload payload) {
-  if (payload.capacity() != 0 && spare_.size() < kSparePayloads) {
-    spare_.push_back(std::move(payload));
-  }
+void Connection::watch_until(TimePoint at) {
+  if (watchdog_->armed() && watch_at_ <= at) return;
+  watch_at_ = at;
+  loop_.arm(*watchdog_, at);
 }
 
 void Connection::watch() {
-  if (pending_.empty()) return;
-  const auto first = *std::min_element(
-      pending_.begin(), pending_.end(),
-      [](const Pending* a, const Pending* b) { return a->deadline < b->deadline; });
-  if (first->deadline > loop_.now()) {
-    watch_at_ = first->deadline;
-    loop_.arm(*watchdog_, watch_at_);
-    return;
+  const TimePoint now = loop_.now();
+  for (const Outgoing* frame : queued_) {
+    if (frame->written != nullptr && frame->deadline <= now) {
+      return close(Error(Errc::timed_out, peer_.to_string() + " does not read what is sent"));
+    }
   }
-  close(Error(Errc::timed_out, peer_.to_string() + " did not answer in time"));
+  for (auto& pending : pending_) {
+    if (pending.give_up <= now || !expire(pending)) {
+      return close(Error(Errc::timed_out, peer_.to_string() + " did not answer in time"));
+    }
+  }
+  std::erase_if(pending_, [](const Pending& pending) {
+    return pending.waiter == nullptr && pending.give_up == TimePoint::min();
+  });
+  for (const Outgoing* frame : queued_) watch_until(frame->deadline);
+  for (const auto& pending : pending_) {
+    watch_until(pending.waiter != nullptr ? pending.waiter->deadline : pending.give_up);
+  }
+}
+
+/// Ends the call alone when its time is over; false when the connection cannot go on without it,
+/// because a part of its frame is out.
+bool Connection::expire(Pending& pending) {
+  if (pending.waiter == nullptr || pending.waiter->deadline > loop_.now()) return true;
+  if (!is_written(pending.correlation)) {
+    const auto frame = std::ranges::find(queued_, pending.correlation, &Outgoing::correlation);
+    if (frame == queued_.begin() && front_sent_ > 0) return false;
+    queued_.erase(frame);
+    pending.give_up = TimePoint::min();
+  }
+  std::exchange(pending.waiter, nullptr)
+      ->answer.set(fail(Errc::timed_out, peer_.to_string() + " did not answer in time"));
+  return true;
 }
 
 void Connection::close(Error why) {
@@ -329,7 +377,9 @@ void Connection::close(Error why) {
   for (auto* frame : std::exchange(queued_, {})) {
     if (frame->written != nullptr) frame->written->set(fail(*failure_));
   }
-  for (auto* pending : std::exchange(pending_, {})) pending->answer.set(fail(*failure_));
+  for (auto& pending : std::exchange(pending_, {})) {
+    if (pending.waiter != nullptr) pending.waiter->answer.set(fail(*failure_));
+  }
   work_.notify_all();
 }
 

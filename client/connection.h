@@ -49,9 +49,10 @@ struct ConnectionOptions {
   size_t max_in_flight = 64;
 };
 
-/// One connection to a broker, on the loop that opened it and only used there. Requests are
-/// pipelined: frames that are queued within a turn leave in one system call, answers come in order.
-/// Any failure, a time-out included, closes it and ends all calls under way with that error.
+/// One connection to a broker, on the loop that opened it and only used there. Requests leave in
+/// the order of their calls and are pipelined: frames that are queued within a turn leave in one
+/// system call, answers come in order. A failure, and a request without an answer for
+/// request_timeout, closes it and ends all calls under way with that error.
 class Connection {
  public:
   static io::Task<Result<std::shared_ptr<Connection>>> open(io::Runtime& runtime, io::Endpoint to,
@@ -61,16 +62,19 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Sends a request, sets its correlation id, and waits for the answer. The payload parts are
-  /// borrowed until then. A broker error for the whole request comes back as that Error.
+  /// Sends a request, sets its correlation id, and waits for the answer; its place in the order is
+  /// taken before the first suspension. The payload parts are borrowed until the task is done. A
+  /// broker error for the whole request comes back as that Error. A `timeout` below request_timeout
+  /// ends this call alone.
   io::Task<Result<Answer>> call(native::RequestHeader& request,
                                 std::span<const ByteView> payload = {},
                                 std::optional<Duration> timeout = std::nullopt);
-  /// Queues a request that has no answer (acks 0); done when its bytes are with the system.
-  io::Task<Result<>> send_only(native::RequestHeader& request, std::span<const ByteView> payload);
+  /// Sends a request that has no answer (acks 0); done when its bytes are with the system.
+  io::Task<Result<>> send_only(native::RequestHeader& request, std::span<const ByteView> payload,
+                               Duration timeout);
 
-  /// Gives a payload back to be filled again by a later answer.
-  void recycle(Payload payload);
+  /// Gives a payload back to be filled again by a later answer of about its size.
+  void recycle(Payload payload) { spare_ = std::move(payload); }
 
   bool closed() const { return failure_.has_value(); }
   const io::Endpoint& peer() const { return peer_; }
@@ -83,22 +87,35 @@ class Connection {
 
  private:
   struct Outgoing;
-  struct Pending;
+  struct Waiter;
   class Watchdog;
+  /// A request whose answer is to come.
+  struct Pending {
+    uint64_t correlation;
+    /// When the connection is given up without it.
+    TimePoint give_up;
+    /// Null when its caller has gone on: the answer will be dropped.
+    Waiter* waiter;
+  };
 
   Connection(io::Endpoint peer, ConnectionOptions options, std::unique_ptr<io::Socket> socket);
 
   io::Task<Result<>> say_hello();
   Result<> enqueue(native::RequestHeader& request, std::span<const ByteView> payload,
                    Outgoing& out);
+  bool may_send() const;
   io::Task<void> run_writer();
   io::Task<Result<>> write_queued();
   io::Task<void> run_reader();
   io::Task<Result<>> read_frame();
   io::Task<Result<>> fill(size_t at_least);
   io::Task<Result<Payload>> read_payload(size_t size);
+  void frame_written();
   void deliver(Answer answer);
+  bool is_written(uint64_t correlation) const;
+  void watch_until(TimePoint at);
   void watch();
+  bool expire(Pending& pending);
 
   io::Loop& loop_;
   const io::Endpoint peer_;
@@ -108,9 +125,11 @@ class Connection {
   std::optional<Error> failure_;
 
   uint64_t next_correlation_ = 1;
+  // In the order of the calls, as are the correlation ids.
   std::deque<Outgoing*> queued_;
-  std::deque<Pending*> pending_;
-  io::Semaphore in_flight_;
+  size_t front_sent_ = 0;  ///< bytes of the first queued frame that are with the system
+  std::deque<Pending> pending_;
+  size_t unanswered_ = 0;  ///< of the pending: those written
   io::Signal work_;
   io::Scope scope_;
   std::unique_ptr<Watchdog> watchdog_;
@@ -120,7 +139,7 @@ class Connection {
   std::vector<std::byte> received_;
   size_t read_ = 0;
   size_t filled_ = 0;
-  std::vector<Payload> spare_;
+  Payload spare_;
 };
 
 }  // namespace sluice::client

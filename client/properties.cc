@@ -53,9 +53,9 @@ SettingsTable<ProducerOptions> make_producer_properties() {
                     {"zstd", Compression::zstd}},
                    "How batches are compressed.");
   table.add("enable.idempotence", &O::idempotence,
-            "Exactly once per partition over retries; needs acks=all.");
+            "Retries neither repeat nor reorder records; off with acks=0.");
   table.add("max.in.flight.requests.per.connection", &O::max_in_flight,
-            "Requests under way; at most 5 with idempotence.", between(1, 5));
+            "Requests under way per partition; at most 5 with idempotence.", between(1, 5));
   return table;
 }
 

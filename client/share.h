@@ -26,4 +26,14 @@ struct ClientShare {
   Cluster cluster;
 };
 
+/// Runs a task on the client's thread and waits for it. On that thread itself, which is where
+/// delivery callbacks run, that is an error: it would wait for itself.
+template <class T>
+Result<T> wait_for(ClientShare& client, io::Task<Result<T>> task) {
+  if (io::Loop::current() != nullptr) {
+    return fail(Errc::would_block, "a delivery callback must not wait for the client");
+  }
+  return io::block_on(client.loop, std::move(task));
+}
+
 }  // namespace sluice::client

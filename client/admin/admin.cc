@@ -9,35 +9,33 @@ namespace sluice::client {
 Admin::Admin(std::shared_ptr<Core> core) : core_(std::move(core)) {}
 Admin::~Admin() = default;
 
-Result<ClusterInfo> Admin::cluster() {
-  return io::block_on(core_->client->loop, core_->admin.cluster());
-}
+Result<ClusterInfo> Admin::cluster() { return wait_for(*core_->client, core_->admin.cluster()); }
 Result<std::vector<TopicSummary>> Admin::list_topics() {
-  return io::block_on(core_->client->loop, core_->admin.list_topics());
+  return wait_for(*core_->client, core_->admin.list_topics());
 }
 Result<TopicInfo> Admin::describe_topic(std::string_view name) {
-  return io::block_on(core_->client->loop, core_->admin.describe_topic(std::string(name)));
+  return wait_for(*core_->client, core_->admin.describe_topic(std::string(name)));
 }
 Result<CreatedTopic> Admin::create_topic(const NewTopic& topic) {
-  return io::block_on(core_->client->loop, core_->admin.create_topic(topic));
+  return wait_for(*core_->client, core_->admin.create_topic(topic));
 }
 Result<> Admin::delete_topic(std::string_view name) {
-  return io::block_on(core_->client->loop, core_->admin.delete_topic(std::string(name)));
+  return wait_for(*core_->client, core_->admin.delete_topic(std::string(name)));
 }
 Result<> Admin::alter_topic(std::string_view name, const std::map<std::string, std::string>& set,
                             const std::vector<std::string>& remove, bool validate_only) {
-  return io::block_on(core_->client->loop,
-                      core_->admin.alter_topic(std::string(name), set, remove, validate_only));
+  return wait_for(*core_->client,
+                  core_->admin.alter_topic(std::string(name), set, remove, validate_only));
 }
 Result<> Admin::add_partitions(std::string_view name, uint32_t total, bool validate_only) {
-  return io::block_on(core_->client->loop,
-                      core_->admin.add_partitions(std::string(name), total, validate_only));
+  return wait_for(*core_->client,
+                  core_->admin.add_partitions(std::string(name), total, validate_only));
 }
 Result<std::vector<PartitionOffset>> Admin::list_offsets(std::string_view topic, OffsetSpec spec) {
-  return io::block_on(core_->client->loop, core_->admin.list_offsets(std::string(topic), spec));
+  return wait_for(*core_->client, core_->admin.list_offsets(std::string(topic), spec));
 }
 Result<Offset> Admin::delete_records(const Partition& partition, Offset before) {
-  return io::block_on(core_->client->loop, core_->admin.delete_records(partition, before));
+  return wait_for(*core_->client, core_->admin.delete_records(partition, before));
 }
 
 }  // namespace sluice::client

@@ -33,20 +33,31 @@ std::vector<Header> ConsumedRecord::headers() const {
   return out;
 }
 
-void Assignment::restart(AssignedPartition& partition, SeekTarget to) {
-  partition.seek = to;
-  ++partition.version;
+void Assignment::drop_buffered(AssignedPartition& partition) {
   partition.chunks.clear();
   partition.buffered = 0;
   partition.open.reset();
+}
+
+void Assignment::restart(AssignedPartition& partition, SeekTarget to) {
+  partition.seek = to;
+  partition.version = ++last_version_;
+  partition.failures = 0;
+  partition.retry_at = TimePoint::min();
   partition.error.reset();
+  if (const auto* offset = std::get_if<Offset>(&to)) partition.position = *offset;
+  drop_buffered(partition);
+  wanted_.notify_all();
 }
 
 void Assignment::replace(const Places& places) {
   const std::lock_guard lock(mutex_);
+  // What is under way for the old ones finds their version gone.
+  for (auto& partition : partitions_) partition->version = ++last_version_;
+  lent_partitions_.insert(lent_partitions_.end(), partitions_.begin(), partitions_.end());
   partitions_.clear();
   for (const auto& [partition, target] : places) {
-    partitions_.push_back(std::make_unique<AssignedPartition>(partition));
+    partitions_.push_back(std::make_shared<AssignedPartition>(partition));
     restart(*partitions_.back(), target);
   }
   turn_ = 0;
@@ -55,30 +66,29 @@ void Assignment::replace(const Places& places) {
 
 Result<> Assignment::seek(const Partition& partition, SeekTarget to) {
   const std::lock_guard lock(mutex_);
-  AssignedPartition* found = find(partition);
+  const auto found = find(partition);
   if (found == nullptr) return fail(not_assigned(partition));
   restart(*found, to);
-  wanted_.notify_all();
   return {};
 }
 
 Result<> Assignment::pause(const Partition& partition, bool paused) {
   const std::lock_guard lock(mutex_);
-  AssignedPartition* found = find(partition);
+  const auto found = find(partition);
   if (found == nullptr) return fail(not_assigned(partition));
+  if (found->paused == paused) return {};
   found->paused = paused;
-  if (!paused) {
-    wanted_.notify_all();
-    ready_.notify_all();
-  }
+  // What it has buffered would hold whole answers, and with them the memory of the others.
+  if (paused && found->has_records()) restart(*found, found->position);
+  if (!paused) wanted_.notify_all();
   return {};
 }
 
 Result<Offset> Assignment::position(const Partition& partition) const {
   const std::lock_guard lock(mutex_);
-  const AssignedPartition* found = find(partition);
+  const auto found = find(partition);
   if (found == nullptr) return fail(not_assigned(partition));
-  if (found->seek) {
+  if (found->seek && !std::holds_alternative<Offset>(*found->seek) && !found->has_records()) {
     return fail(Errc::would_block, label(partition) + " has not been placed yet; poll first");
   }
   return found->position;
@@ -91,47 +101,49 @@ std::vector<Partition> Assignment::list() const {
   return out;
 }
 
-const AssignedPartition* Assignment::find(const Partition& partition) const {
+std::shared_ptr<AssignedPartition> Assignment::find(const Partition& partition) const {
   const auto found = std::ranges::find_if(
       partitions_, [&](const auto& candidate) { return candidate->name == partition; });
-  return found == partitions_.end() ? nullptr : found->get();
+  return found == partitions_.end() ? nullptr : *found;
 }
 
-AssignedPartition* Assignment::find(const Partition& partition) {
-  return const_cast<AssignedPartition*>(std::as_const(*this).find(partition));
-}
-
-void Assignment::add(const Partition& partition, uint64_t version, Chunk chunk) {
-  const std::lock_guard lock(mutex_);
-  AssignedPartition* found = find(partition);
-  if (found == nullptr || found->version != version) return;
-  record::BatchCursor cursor(chunk.bytes);
-  size_t batches = 0;
-  while (true) {
-    auto batch = cursor.next();
-    if (!batch) {
-      found->error = std::move(batch).error().with_context(label(partition));
-      break;
+void Assignment::add(const PartitionRef& ref, Chunk chunk) {
+  const auto add = [&](AssignedPartition& partition) {
+    record::BatchCursor cursor(chunk.bytes);
+    size_t batches = 0;
+    while (true) {
+      auto batch = cursor.next();
+      if (!batch) {
+        partition.error = std::move(batch).error().with_context(label(partition.name));
+        break;
+      }
+      if (!*batch) break;
+      partition.fetch_from = std::max(partition.fetch_from, (*batch)->header().next_offset());
+      ++batches;
     }
-    if (!*batch) break;
-    found->fetch_from = std::max(found->fetch_from, (*batch)->header().next_offset());
-    ++batches;
-  }
-  chunk.bytes = chunk.bytes.first(cursor.position());
-  if (batches > 0) {
-    found->average_batch = (found->average_batch * 7 + chunk.bytes.size() / batches) / 8;
-    found->buffered += chunk.bytes.size();
-    found->chunks.push_back(std::move(chunk));
-  }
-  ready_.notify_all();
+    chunk.bytes = chunk.bytes.first(cursor.position());
+    if (batches > 0) {
+      partition.average_batch = (partition.average_batch * 7 + chunk.bytes.size() / batches) / 8;
+      partition.buffered += chunk.bytes.size();
+      partition.chunks.push_back(std::move(chunk));
+    }
+  };
+  if (update(ref, add)) ready_.notify_all();
 }
 
-void Assignment::set_error(const Partition& partition, uint64_t version, Error error) {
-  const std::lock_guard lock(mutex_);
-  AssignedPartition* found = find(partition);
-  if (found == nullptr || found->version != version) return;
-  found->error = std::move(error).with_context(label(partition));
-  ready_.notify_all();
+void Assignment::set_error(const PartitionRef& ref, Error error) {
+  const auto set = [&](AssignedPartition& partition) {
+    partition.error = std::move(error).with_context(label(partition.name));
+  };
+  if (update(ref, set)) ready_.notify_all();
+}
+
+void Assignment::refetch(const PartitionRef& ref, SeekTarget to) {
+  const auto set = [&](AssignedPartition& partition) {
+    partition.seek = to;
+    partition.version = ++last_version_;
+  };
+  if (update(ref, set)) wanted_.notify_all();
 }
 
 Result<OpenBatch> Assignment::open_batch(const Chunk& chunk, const record::BatchView& batch) {
@@ -140,11 +152,13 @@ Result<OpenBatch> Assignment::open_batch(const Chunk& chunk, const record::Batch
                                          std::to_string(batch.header().base_offset.value()) +
                                          " fails its checksum");
   }
-  std::shared_ptr<std::vector<std::byte>> inflated;
+  std::shared_ptr<const InflatedRecords> inflated;
   ByteView records = batch.payload();
   if (batch.header().is_compressed()) {
-    inflated = std::make_shared<std::vector<std::byte>>();
-    ASSIGN_OR_RETURN(records, record::records_of(batch, decompressor_, kMaxInflated, *inflated));
+    std::vector<std::byte> bytes;
+    RETURN_IF_ERROR(record::records_of(batch, decompressor_, kMaxInflated, bytes));
+    inflated = std::make_shared<const InflatedRecords>(std::move(bytes), memory_);
+    records = inflated->bytes();
   }
   ++batches_total_;
   bytes_total_ += batch.bytes().size();
@@ -168,8 +182,7 @@ Result<bool> Assignment::open_next(AssignedPartition& partition) {
     } else {
       ASSIGN_OR_RETURN(auto opened, open_batch(chunk, batch));
       partition.open.emplace(std::move(opened));
-      lent_.push_back(partition.open->owner);
-      if (partition.open->inflated) lent_inflated_.push_back(partition.open->inflated);
+      lend(*partition.open);
     }
     partition.buffered -= batch.bytes().size();
     chunk.bytes = chunk.bytes.subspan(batch.bytes().size());
@@ -178,11 +191,14 @@ Result<bool> Assignment::open_next(AssignedPartition& partition) {
   return false;
 }
 
+/// Keeps what the batch's records lie in until the next take().
+void Assignment::lend(const OpenBatch& open) {
+  if (lent_.empty() || lent_.back() != open.owner) lent_.push_back(open.owner);
+  if (open.inflated) lent_inflated_.push_back(open.inflated);
+}
+
 Result<> Assignment::drain(AssignedPartition& partition, size_t max_records) {
-  if (partition.open) {
-    lent_.push_back(partition.open->owner);
-    if (partition.open->inflated) lent_inflated_.push_back(partition.open->inflated);
-  }
+  if (partition.open) lend(*partition.open);
   record::RecordView record;
   while (records_.size() < max_records) {
     if (!partition.open) {
@@ -214,34 +230,46 @@ Result<> Assignment::drain(AssignedPartition& partition, size_t max_records) {
 
 Result<std::span<const ConsumedRecord>> Assignment::take(size_t max_records) {
   const std::lock_guard lock(mutex_);
-  const bool released = !lent_.empty();
   records_.clear();
   lent_.clear();
   lent_inflated_.clear();
+  lent_partitions_.clear();
   const size_t count = partitions_.size();
   for (size_t i = 0; i < count && records_.size() < max_records; ++i) {
-    AssignedPartition& partition = *partitions_[turn_ % count];
-    if (!partition.paused) {
-      auto drained = drain(partition, max_records);
-      if (!drained && !partition.error) {
-        partition.error = std::move(drained).error().with_context(label(partition.name));
-        partition.chunks.clear();
-        partition.buffered = 0;
-        partition.open.reset();
-      }
-      // Records first: the error waits for the poll that finds nothing before it.
-      if (partition.error && records_.empty() && partition.chunks.empty() && !partition.open) {
-        return fail(*std::exchange(partition.error, std::nullopt));
-      }
+    AssignedPartition& partition = *partitions_[turn_];
+    turn_ = (turn_ + 1) % count;
+    if (partition.paused) continue;
+    if (auto drained = drain(partition, max_records); !drained) {
+      // Fetched again, so that the reader does not get past it unnoticed.
+      restart(partition, partition.position);
+      partition.error = std::move(drained).error().with_context(label(partition.name));
     }
-    // A partition that still has records keeps its turn.
-    if (records_.size() < max_records) turn_ = (turn_ + 1) % count;
+    // The records before it come first, and alone.
+    if (partition.error && records_.empty() && !partition.has_records()) {
+      Error error = *std::exchange(partition.error, std::nullopt);
+      if (!partition.seek) restart(partition, partition.position);
+      wanted_.notify_all();
+      return fail(std::move(error));
+    }
   }
-  // Full because of this one: the next poll begins with its neighbour.
-  if (records_.size() == max_records && count > 0) turn_ = (turn_ + 1) % count;
   records_total_ += records_.size();
-  if (released || !records_.empty()) wanted_.notify_all();
+  ask_for_more();
   return std::span<const ConsumedRecord>(records_);
+}
+
+/// Wakes the fetcher when it waits for what this take() made room for, and not for every record.
+void Assignment::ask_for_more() {
+  bool notify = false;
+  if (wanted_memory_ != 0 && memory_->available() >= wanted_memory_) {
+    wanted_memory_ = 0;
+    notify = true;
+  }
+  for (auto& partition : partitions_) {
+    if (partition->buffered >= partition->wanted_below) continue;
+    partition->wanted_below = 0;
+    notify = true;
+  }
+  if (notify) wanted_.notify_all();
 }
 
 ConsumerMetrics Assignment::metrics() const {

@@ -27,20 +27,36 @@ class Assignment {
   Result<> pause(const Partition& partition, bool paused);
   Result<Offset> position(const Partition& partition) const;
   std::vector<Partition> list() const;
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return partitions_.size();
+  }
 
   /// Up to `max_records` of what is buffered. The records view memory that stays until the next
   /// call. An error of a partition comes alone, once, and is cleared.
   Result<std::span<const ConsumedRecord>> take(size_t max_records);
 
-  /// Runs `visit` over all partitions under the lock.
+  /// Runs `visit` on each partition, as a shared_ptr, under the lock.
   template <class F>
-  auto with(F visit) {
+  void for_each(F visit) {
     const std::lock_guard lock(mutex_);
-    return visit(partitions_);
+    for (auto& partition : partitions_) visit(partition);
   }
-  /// Adds what a fetch of `version` brought; stale versions are dropped.
-  void add(const Partition& partition, uint64_t version, Chunk chunk);
-  void set_error(const Partition& partition, uint64_t version, Error error);
+  /// Runs `change` on the partition under the lock; false when the reference is stale.
+  template <class F>
+  bool update(const PartitionRef& ref, F change) {
+    const std::lock_guard lock(mutex_);
+    if (ref.partition->version != ref.version) return false;
+    change(*ref.partition);
+    return true;
+  }
+  /// Adds what a fetch brought, unless it is stale.
+  void add(const PartitionRef& ref, Chunk chunk);
+  void set_error(const PartitionRef& ref, Error error);
+  /// Goes on fetching at `to`; what is buffered is still polled.
+  void refetch(const PartitionRef& ref, SeekTarget to);
+  /// Under the lock, in for_each: take() is to notify wanted() when so much memory is available.
+  void want_memory(size_t bytes) { wanted_memory_ = bytes; }
 
   /// Notified when take() may find something, and when the fetchers have something to do.
   io::Signal& ready() { return ready_; }
@@ -49,26 +65,31 @@ class Assignment {
   ConsumerMetrics metrics() const;
 
  private:
-  AssignedPartition* find(const Partition& partition);
-  const AssignedPartition* find(const Partition& partition) const;
+  std::shared_ptr<AssignedPartition> find(const Partition& partition) const;
   /// Decodes from one partition until `max_records` or its buffer is empty.
   Result<> drain(AssignedPartition& partition, size_t max_records);
   Result<bool> open_next(AssignedPartition& partition);
   Result<OpenBatch> open_batch(const Chunk& chunk, const record::BatchView& batch);
-  static void restart(AssignedPartition& partition, SeekTarget to);
+  void lend(const OpenBatch& open);
+  void restart(AssignedPartition& partition, SeekTarget to);
+  void drop_buffered(AssignedPartition& partition);
+  void ask_for_more();
 
   const ConsumerOptions options_;
   const std::shared_ptr<FetchMemory> memory_;
   mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<AssignedPartition>> partitions_;
+  std::vector<std::shared_ptr<AssignedPartition>> partitions_;
+  uint64_t last_version_ = 0;
   size_t turn_ = 0;
+  size_t wanted_memory_ = 0;
   io::Signal ready_;
   io::Signal wanted_;
 
   // What the last take() lent out.
   std::vector<ConsumedRecord> records_;
   std::vector<std::shared_ptr<FetchedPayload>> lent_;
-  std::vector<std::shared_ptr<std::vector<std::byte>>> lent_inflated_;
+  std::vector<std::shared_ptr<const InflatedRecords>> lent_inflated_;
+  std::vector<std::shared_ptr<AssignedPartition>> lent_partitions_;
   record::Decompressor decompressor_;
   uint64_t records_total_ = 0;
   uint64_t bytes_total_ = 0;

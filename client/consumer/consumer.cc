@@ -10,12 +10,12 @@ Consumer::Consumer(std::shared_ptr<Core> core) : core_(std::move(core)) {}
 Consumer::~Consumer() { io::block_on(core_->client->loop, core_->consumer.close()); }
 
 Result<> Consumer::assign(std::string_view topic, SeekTarget from) {
-  return io::block_on(core_->client->loop, core_->consumer.assign(std::string(topic), from));
+  return wait_for(*core_->client, core_->consumer.assign(std::string(topic), from));
 }
 
 Result<> Consumer::assign(std::span<const std::pair<Partition, SeekTarget>> partitions) {
-  return io::block_on(core_->client->loop, core_->consumer.assign(Assignment::Places(
-                                               partitions.begin(), partitions.end())));
+  return wait_for(*core_->client,
+                  core_->consumer.assign(Assignment::Places(partitions.begin(), partitions.end())));
 }
 
 Result<> Consumer::seek(const Partition& partition, SeekTarget to) {
@@ -27,7 +27,7 @@ Result<std::span<const ConsumedRecord>> Consumer::poll(size_t max_records, Milli
   // Nothing crosses threads while records are buffered.
   auto records = core.assignment().take(max_records);
   if (!records || !records->empty() || timeout.count() == 0) return records;
-  return io::block_on(core_->client->loop, core.poll(max_records, timeout));
+  return wait_for(*core_->client, core.poll(max_records, timeout));
 }
 
 void Consumer::wake() { core_->consumer.wake(); }
@@ -37,7 +37,7 @@ Result<Offset> Consumer::position(const Partition& partition) const {
 }
 
 Result<std::pair<Offset, Offset>> Consumer::watermarks(const Partition& partition) {
-  return io::block_on(core_->client->loop, core_->consumer.watermarks(partition));
+  return wait_for(*core_->client, core_->consumer.watermarks(partition));
 }
 
 std::vector<Partition> Consumer::assignment() const { return core_->consumer.assignment().list(); }

@@ -1,7 +1,7 @@
 #include "client/consumer/fetcher.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 #include <utility>
 
 namespace sluice::client {
@@ -29,69 +29,84 @@ void Fetcher::stop() {
   assignment_.wanted().notify_all();
 }
 
-std::vector<Fetcher::Unplaced> Fetcher::unplaced() {
-  return assignment_.with([](auto& partitions) {
-    std::vector<Unplaced> out;
-    for (auto& partition : partitions) {
-      if (partition->error || (!partition->seek && partition->leader.value() >= 0)) continue;
-      out.push_back({partition->name, partition->version,
-                     partition->seek.value_or(SeekTarget(partition->fetch_from))});
+void Fetcher::put_off(AssignedPartition& partition) {
+  partition.retry_at = now() + cluster_.backoff(++partition.failures);
+}
+
+std::vector<Fetcher::Unplaced> Fetcher::unplaced(std::optional<TimePoint>& retry_at) {
+  std::vector<Unplaced> out;
+  assignment_.for_each([&](const auto& partition) {
+    if (partition->error || (!partition->seek && partition->leader.value() >= 0)) return;
+    if (partition->retry_at > now()) {
+      retry_at = std::min(retry_at.value_or(partition->retry_at), partition->retry_at);
+      return;
     }
-    return out;
+    out.push_back({.ref = {partition, partition->version},
+                   .target = partition->seek.value_or(SeekTarget(partition->fetch_from)),
+                   .failed = partition->failures > 0});
   });
+  return out;
 }
 
 io::Task<void> Fetcher::run() {
   while (!stopped_) {
     const uint64_t ticket = assignment_.wanted().ticket();
-    auto todo = unplaced();
-    if (!todo.empty() && !co_await place(std::move(todo))) {
-      ++place_failures_;
-      const TimePoint next = cluster_.loop().now() + cluster_.backoff(place_failures_);
-      co_await assignment_.wanted().wait(assignment_.wanted().ticket(), next);
-      continue;
+    std::optional<TimePoint> retry_at;
+    auto todo = unplaced(retry_at);
+    const bool placing = !todo.empty();
+    if (placing) {
+      co_await place(std::move(todo));
+      // Sessions that wait have something to fetch now.
+      assignment_.wanted().notify_all();
     }
-    place_failures_ = 0;
+    if (stopped_) break;
     start_sessions();
-    co_await assignment_.wanted().wait(ticket);
+    if (!placing) co_await assignment_.wanted().wait(ticket, retry_at);
   }
   co_await scope_.join();
 }
 
-io::Task<bool> Fetcher::place(std::vector<Unplaced> todo) {
+io::Task<void> Fetcher::place(std::vector<Unplaced> todo) {
   std::map<NodeId, std::vector<Located>> by_leader;
-  bool complete = true;
+  // One question a topic, however many of its partitions are to be found.
+  std::map<std::string, Result<std::shared_ptr<const TopicMetadata>>> topics;
   for (auto& what : todo) {
-    auto topic = co_await cluster_.topic(what.name.topic, place_failures_ > 0);
-    if (!topic) {
-      if (!topic.error().retriable() || topic.error() == Errc::unknown_topic_or_partition) {
-        assignment_.set_error(what.name, what.version, std::move(topic).error());
-      }
-      complete = false;
+    const std::string& name = what.ref.name().topic;
+    auto known = topics.find(name);
+    if (known == topics.end()) {
+      auto asked = co_await cluster_.topic(name, what.failed);
+      known = topics.emplace(name, std::move(asked)).first;
+    }
+    const PartitionRef ref = what.ref;
+    if (known->second) {
+      if (locate(std::move(what), **known->second, by_leader)) continue;
+    } else if (const Error& why = known->second.error();
+               !why.retriable() || why == Errc::unknown_topic_or_partition) {
+      assignment_.set_error(ref, why);
       continue;
     }
-    const auto at = static_cast<size_t>(what.name.id.value());
-    if (what.name.id.value() < 0 || at >= (*topic)->leaders.size()) {
-      assignment_.set_error(what.name, what.version, Error(Errc::unknown_topic_or_partition));
-      complete = false;
-      continue;
-    }
-    const auto leader = (*topic)->leaders[at];
-    if (leader.node.value() < 0) {
-      complete = false;
-      continue;
-    }
-    by_leader[leader.node].push_back({std::move(what), (*topic)->id, leader});
+    assignment_.update(ref, [this](auto& partition) { put_off(partition); });
   }
-  for (auto& [leader, located] : by_leader) {
-    auto resolved = co_await resolve(leader, std::move(located));
-    if (!resolved) complete = false;
+  for (auto& [leader, located] : by_leader) co_await resolve(leader, std::move(located));
+}
+
+/// False when there is no leader now.
+bool Fetcher::locate(Unplaced what, const TopicMetadata& topic,
+                     std::map<NodeId, std::vector<Located>>& by_leader) {
+  const int32_t id = what.ref.name().id.value();
+  if (id < 0 || static_cast<size_t>(id) >= topic.leaders.size()) {
+    assignment_.set_error(what.ref, Error(Errc::unknown_topic_or_partition));
+    return true;
   }
-  co_return complete;
+  const auto leader = topic.leaders[static_cast<size_t>(id)];
+  if (leader.node.value() < 0) return false;
+  by_leader[leader.node].push_back(
+      {.ref = std::move(what.ref), .target = what.target, .topic_id = topic.id, .leader = leader});
+  return true;
 }
 
 /// Turns beginnings, ends and times into offsets with one request to the leader.
-io::Task<Result<>> Fetcher::resolve(NodeId leader, std::vector<Located> located) {
+io::Task<void> Fetcher::resolve(NodeId leader, std::vector<Located> located) {
   native::RequestHeader header;
   auto& list = *header.mutable_list_offsets();
   list.set_isolation(static_cast<native::FetchRequest::Isolation>(options_.isolation));
@@ -100,137 +115,124 @@ io::Task<Result<>> Fetcher::resolve(NodeId leader, std::vector<Located> located)
                        Timestamp at) {
     auto& partition = *list.add_partitions();
     partition.set_topic_id(place.topic_id);
-    partition.set_partition(place.what.name.id.value());
+    partition.set_partition(place.ref.name().id.value());
     partition.set_special(special);
     partition.set_timestamp(at.value());
     asked.push_back(&place);
   };
   for (const auto& place : located) {
-    if (const auto* offset = std::get_if<Offset>(&place.what.target)) {
+    if (const auto* offset = std::get_if<Offset>(&place.target)) {
       settle_place(place, *offset);
-    } else if (const auto* time = std::get_if<Timestamp>(&place.what.target)) {
+    } else if (const auto* time = std::get_if<Timestamp>(&place.target)) {
       ask(place, native::ListOffsetsRequest::TIMESTAMP, *time);
     } else {
-      const bool first = std::holds_alternative<SeekBeginning>(place.what.target);
+      const bool first = std::holds_alternative<SeekBeginning>(place.target);
       ask(place, first ? native::ListOffsetsRequest::EARLIEST : native::ListOffsetsRequest::LATEST,
           kNoTimestamp);
     }
   }
-  if (asked.empty()) co_return Result<>{};
+  if (asked.empty()) co_return;
   auto connection = co_await cluster_.to(leader);
-  if (!connection) co_return fail(std::move(connection).error());
-  auto answer = co_await (*connection)->call(header);
-  if (!answer) co_return fail(std::move(answer).error());
-  const auto& said = answer->header.list_offsets();
-  if (static_cast<size_t>(said.partitions_size()) != asked.size()) {
-    co_return fail(Errc::malformed_frame, "offsets were answered for other partitions than asked");
-  }
-  Result<> result;
-  for (int i = 0; i < said.partitions_size(); ++i) {
-    const Located& place = *asked[static_cast<size_t>(i)];
-    if (said.partitions(i).error().code() != 0) {
-      result = fail(errc_from_wire(said.partitions(i).error().code()));
-    } else if (said.partitions(i).offset() < 0) {
-      // Nothing at or after that time: from the end on.
-      assignment_.with([&](auto& partitions) {
-        for (auto& partition : partitions) {
-          if (partition->name == place.what.name && partition->version == place.what.version) {
-            partition->seek = SeekEnd{};
-          }
-        }
-      });
-      result = fail(Errc::not_found);
+  Result<Answer> answer = fail(Errc::connection_closed);
+  if (connection) answer = co_await (*connection)->call(header);
+  const auto& said = answer ? answer->header.list_offsets() : native::ListOffsetsResponse();
+  const bool sound = static_cast<size_t>(said.partitions_size()) == asked.size();
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const Located& place = *asked[i];
+    if (!sound || said.partitions(static_cast<int>(i)).error().code() != 0) {
+      const Errc why = sound ? errc_from_wire(said.partitions(static_cast<int>(i)).error().code())
+                             : Errc::connection_closed;
+      if (!is_retriable(why)) assignment_.set_error(place.ref, why);
+      assignment_.update(place.ref, [this](auto& partition) { put_off(partition); });
+      continue;
+    }
+    const int64_t offset = said.partitions(static_cast<int>(i)).offset();
+    if (offset >= 0) {
+      settle_place(place, Offset(offset));
     } else {
-      settle_place(place, Offset(said.partitions(i).offset()));
+      // Nothing at or after that time: from the end on.
+      assignment_.update(place.ref, [](auto& partition) { partition.seek = SeekEnd{}; });
     }
   }
-  co_return result;
 }
 
 void Fetcher::settle_place(const Located& located, Offset offset) {
-  assignment_.with([&](auto& partitions) {
-    for (auto& partition : partitions) {
-      if (partition->name != located.what.name || partition->version != located.what.version) {
-        continue;
-      }
-      partition->topic_id = located.topic_id;
-      partition->leader = located.leader.node;
-      partition->leader_epoch = located.leader.epoch;
-      if (partition->seek) partition->position = offset;
-      partition->seek.reset();
-      partition->fetch_from = offset;
-    }
+  assignment_.update(located.ref, [&](auto& partition) {
+    partition.topic_id = located.topic_id;
+    partition.leader = located.leader.node;
+    partition.leader_epoch = located.leader.epoch;
+    if (partition.seek && !partition.has_records()) partition.position = offset;
+    partition.seek.reset();
+    partition.fetch_from = offset;
   });
 }
 
 void Fetcher::start_sessions() {
-  const auto leaders = assignment_.with([](auto& partitions) {
-    absl::flat_hash_set<int32_t> out;
-    for (auto& partition : partitions) {
-      if (partition->leader.value() >= 0) out.insert(partition->leader.value());
-    }
-    return out;
+  std::set<NodeId> leaders;
+  assignment_.for_each([&](const auto& partition) {
+    if (partition->leader.value() >= 0) leaders.insert(partition->leader);
   });
-  for (const int32_t leader : leaders) {
-    if (!running_.contains(leader)) scope_.start(fetch_from(NodeId(leader)));
+  for (const NodeId leader : leaders) {
+    if (!running_.contains(leader)) scope_.start(fetch_from(leader));
   }
 }
 
 Fetcher::Plan Fetcher::plan(NodeId leader) {
   const auto& memory = *assignment_.memory();
-  return assignment_.with([&](auto& partitions) {
-    Plan out;
-    // A share of the buffer each, so that one partition cannot fill it: half is being polled.
-    const size_t share = memory.total() / (2 * std::max<size_t>(1, partitions.size()));
-    const size_t available = memory.available();
-    for (auto& partition : partitions) {
-      if (partition->leader != leader || partition->seek) continue;
-      out.any = true;
-      const size_t limit =
-          std::clamp(share, std::min(2 * partition->average_batch, options_.fetch_partition_bytes),
-                     options_.fetch_partition_bytes);
-      const bool no_room = memory.held() > 0 && available < limit;
-      if (partition->paused || partition->error || partition->buffered >= limit || no_room) {
-        out.partial = true;
-        continue;
-      }
-      out.wanted.push_back({partition->name, partition->version, partition->topic_id,
-                            partition->fetch_from, partition->leader_epoch,
-                            static_cast<uint32_t>(limit)});
+  Plan out;
+  const TimePoint at = now();
+  const size_t available = memory.available();
+  // A share of the buffer each, so that one partition cannot fill it: half is being polled.
+  const size_t share = memory.total() / (2 * std::max<size_t>(1, assignment_.size()));
+  assignment_.for_each([&](const auto& partition) {
+    if (partition->leader != leader || partition->seek) return;
+    out.any = true;
+    if (partition->paused || partition->error) return;
+    if (partition->retry_at > at) {
+      out.retry_at = std::min(out.retry_at.value_or(partition->retry_at), partition->retry_at);
+      return;
     }
-    return out;
+    const size_t limit =
+        std::clamp(share, std::min(2 * partition->average_batch, options_.fetch_partition_bytes),
+                   options_.fetch_partition_bytes);
+    const bool no_room = available < limit && !memory.untouched();
+    if (no_room) assignment_.want_memory(limit);
+    if (partition->buffered >= limit) partition->wanted_below = limit / 2;
+    if (no_room || partition->buffered >= limit) {
+      out.partial = true;
+      return;
+    }
+    out.wanted.push_back({.ref = {partition, partition->version},
+                          .topic_id = partition->topic_id,
+                          .offset = partition->fetch_from,
+                          .leader_epoch = partition->leader_epoch,
+                          .max_bytes = static_cast<uint32_t>(limit)});
   });
+  return out;
 }
 
 io::Task<void> Fetcher::fetch_from(NodeId leader) {
   Session session;
-  running_[leader.value()] = &session;
+  running_[leader] = &session;
   while (!stopped_) {
     const uint64_t ticket = assignment_.wanted().ticket();
     const Plan next = plan(leader);
     if (!next.any) break;
     if (next.wanted.empty()) {
-      co_await assignment_.wanted().wait(ticket);
+      co_await assignment_.wanted().wait(ticket, next.retry_at);
       continue;
     }
     auto fetched = co_await fetch_once(leader, session, next);
-    if (fetched) {
-      session.failures = 0;
-      continue;
-    }
+    if (fetched || stopped_) continue;
     if (fetched.error() == Errc::unknown_session) {
       session.epoch = 0;
       continue;
     }
-    if (stopped_) break;
-    ++session.failures;
     if (session.connection) co_await session.connection->shut_down();
     session.connection.reset();
     lose_leader(leader);
-    co_await io::sleep_until(cluster_.loop().now() + cluster_.backoff(session.failures));
-    assignment_.wanted().notify_all();
   }
-  running_.erase(leader.value());
+  running_.erase(leader);
   if (session.connection) co_await session.connection->shut_down();
 }
 
@@ -244,30 +246,35 @@ native::RequestHeader Fetcher::request(Session& session, const Plan& plan) const
                    : options_.fetch_max_wait;
   fetch.set_max_wait_ms(static_cast<uint32_t>(wait.count()));
   fetch.set_min_bytes(static_cast<uint32_t>(options_.fetch_min_bytes));
-  const size_t room = std::max(assignment_.memory()->available(), options_.fetch_partition_bytes);
+  const size_t room = std::max<size_t>(assignment_.memory()->available(), 1);
   fetch.set_max_bytes(static_cast<uint32_t>(std::min(options_.fetch_max_bytes, room)));
   fetch.set_isolation(static_cast<native::FetchRequest::Isolation>(options_.isolation));
-  absl::flat_hash_map<Key, std::pair<int64_t, uint32_t>> now;
   for (const auto& wanted : plan.wanted) {
-    const Key key{wanted.topic_id, wanted.name.id.value()};
-    const auto place = std::pair(wanted.offset.value(), wanted.max_bytes);
-    now[key] = place;
-    const auto told = session.told.find(key);
-    if (told != session.told.end() && told->second == place) continue;
+    const Told now{.offset = wanted.offset,
+                   .max_bytes = wanted.max_bytes,
+                   .leader_epoch = wanted.leader_epoch,
+                   .session_epoch = session.epoch};
+    auto [told, is_new] =
+        session.told.try_emplace({wanted.topic_id, wanted.ref.name().id.value()}, now);
+    Told& before = told->second;
+    const bool same = !is_new && before.offset == now.offset && before.max_bytes == now.max_bytes &&
+                      before.leader_epoch == now.leader_epoch;
+    before = now;
+    if (same) continue;
     auto& partition = *fetch.add_partitions();
     partition.set_topic_id(wanted.topic_id);
-    partition.set_partition(wanted.name.id.value());
+    partition.set_partition(wanted.ref.name().id.value());
     partition.set_offset(wanted.offset.value());
     partition.set_max_bytes(wanted.max_bytes);
     partition.set_leader_epoch(wanted.leader_epoch.value());
   }
-  for (const auto& [key, place] : session.told) {
-    if (now.contains(key)) continue;
+  std::erase_if(session.told, [&](const auto& entry) {
+    if (entry.second.session_epoch == session.epoch) return false;
     auto& forgotten = *fetch.add_forgotten();
-    forgotten.set_topic_id(key.first);
-    forgotten.set_partition(key.second);
-  }
-  session.told = std::move(now);
+    forgotten.set_topic_id(entry.first.first);
+    forgotten.set_partition(entry.first.second);
+    return true;
+  });
   session.epoch = session.epoch == UINT32_MAX ? 1 : session.epoch + 1;
   return header;
 }
@@ -280,13 +287,18 @@ io::Task<Result<>> Fetcher::fetch_once(NodeId leader, Session& session, const Pl
     auto connection = co_await cluster_.dedicated(leader);
     if (!connection) co_return fail(std::move(connection).error());
     session.connection = *connection;
+    if (stopped_) co_return fail(Errc::cancelled);
   }
-  while (auto spare = assignment_.memory()->take_spare()) {
-    session.connection->recycle(std::move(*spare));
+  FetchMemory& memory = *assignment_.memory();
+  if (auto spare = memory.take_spare(); spare.capacity() != 0) {
+    session.connection->recycle(std::move(spare));
   }
   native::RequestHeader header = request(session, plan);
+  const size_t most = header.fetch().max_bytes();
   const Duration limit = cluster_.options().request_timeout + options_.fetch_max_wait;
+  memory.ask(most);
   auto answer = co_await session.connection->call(header, {}, limit);
+  memory.answered(most);
   if (!answer) co_return fail(std::move(answer).error());
   fetches_.fetch_add(1, std::memory_order_relaxed);
   if (!answer->header.has_fetch()) {
@@ -302,58 +314,56 @@ io::Task<Result<>> Fetcher::fetch_once(NodeId leader, Session& session, const Pl
 }
 
 void Fetcher::receive(const Plan& plan, Answer answer) {
-  absl::flat_hash_map<Key, const Wanted*> wanted;
-  for (const auto& one : plan.wanted) wanted[{one.topic_id, one.name.id.value()}] = &one;
-  auto owner = std::make_shared<FetchedPayload>(std::move(answer.payload), assignment_.memory());
+  std::map<std::pair<std::string_view, int32_t>, const Wanted*> wanted;
+  for (const auto& one : plan.wanted) wanted[{one.topic_id, one.ref.name().id.value()}] = &one;
+  std::shared_ptr<FetchedPayload> owner;
+  if (answer.payload.size() != 0) {
+    owner = std::make_shared<FetchedPayload>(std::move(answer.payload), assignment_.memory());
+  }
   size_t at = 0;
   for (const auto& said : answer.header.fetch().partitions()) {
-    const ByteView bytes = owner->bytes().subspan(at, said.size());
+    const ByteView bytes = said.size() == 0 ? ByteView() : owner->bytes().subspan(at, said.size());
     at += said.size();
     const auto found = wanted.find({said.topic_id(), said.partition()});
     if (found == wanted.end()) continue;
-    const Wanted& one = *found->second;
+    const PartitionRef& ref = found->second->ref;
     if (said.error().code() != 0) {
-      refuse(one, said.error());
+      refuse(ref, said.error());
       continue;
     }
-    assignment_.with([&](auto& partitions) {
-      for (auto& partition : partitions) {
-        if (partition->name != one.name) continue;
-        partition->high_watermark = Offset(said.high_watermark());
-        partition->log_start = Offset(said.log_start());
-      }
+    assignment_.update(ref, [&](auto& partition) {
+      partition.high_watermark = Offset(said.high_watermark());
+      partition.log_start = Offset(said.log_start());
+      partition.failures = 0;
     });
-    if (!bytes.empty()) assignment_.add(one.name, one.version, {owner, bytes});
+    if (!bytes.empty()) assignment_.add(ref, {owner, bytes});
   }
 }
 
-void Fetcher::refuse(const Wanted& wanted, const native::ErrorInfo& error) {
+void Fetcher::refuse(const PartitionRef& ref, const native::ErrorInfo& error) {
   const Errc code = errc_from_wire(error.code());
   if (code == Errc::offset_out_of_range && options_.offset_reset != OffsetReset::fail) {
     const bool first = options_.offset_reset == OffsetReset::earliest;
-    const SeekTarget to = first ? SeekTarget(SeekBeginning{}) : SeekTarget(SeekEnd{});
-    static_cast<void>(assignment_.seek(wanted.name, to));
-  } else if (leader_moved(code)) {
-    assignment_.with([&](auto& partitions) {
-      for (auto& partition : partitions) {
-        if (partition->name == wanted.name) partition->leader = NodeId(-1);
-      }
+    assignment_.refetch(ref, first ? SeekTarget(SeekBeginning{}) : SeekTarget(SeekEnd{}));
+  } else if (is_retriable(code) && code != Errc::corrupt_batch) {
+    assignment_.update(ref, [&](auto& partition) {
+      if (leader_moved(code)) partition.leader = NodeId(-1);
+      put_off(partition);
     });
-    ++place_failures_;
     assignment_.wanted().notify_all();
-  } else if (!is_retriable(code) || code == Errc::corrupt_batch) {
-    assignment_.set_error(wanted.name, wanted.version,
+  } else {
+    assignment_.set_error(ref,
                           error.message().empty() ? Error(code) : Error(code, error.message()));
   }
 }
 
 void Fetcher::lose_leader(NodeId leader) {
-  assignment_.with([&](auto& partitions) {
-    for (auto& partition : partitions) {
-      if (partition->leader == leader) partition->leader = NodeId(-1);
-    }
+  assignment_.for_each([&](const auto& partition) {
+    if (partition->leader != leader) return;
+    partition->leader = NodeId(-1);
+    put_off(*partition);
   });
-  ++place_failures_;
+  assignment_.wanted().notify_all();
 }
 
 }  // namespace sluice::client

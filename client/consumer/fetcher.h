@@ -1,13 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <absl/container/flat_hash_map.h>
-#include <absl/container/flat_hash_set.h>
 
 #include "client/cluster.h"
 #include "client/consumer/assignment.h"
@@ -32,19 +30,20 @@ class Fetcher {
  private:
   /// A partition that has no leader or no offset yet.
   struct Unplaced {
-    Partition name;
-    uint64_t version;
+    PartitionRef ref;
     SeekTarget target;
+    /// Where it was found went wrong: what is known of the topic may be old.
+    bool failed = false;
   };
   struct Located {
-    Unplaced what;
+    PartitionRef ref;
+    SeekTarget target;
     std::string topic_id;
     TopicMetadata::Leader leader;
   };
   /// A partition to be fetched, as the request names it.
   struct Wanted {
-    Partition name;
-    uint64_t version;
+    PartitionRef ref;
     std::string topic_id;
     Offset offset;
     LeaderEpoch leader_epoch;
@@ -56,20 +55,29 @@ class Fetcher {
     bool partial = false;
     /// The leader has partitions of the assignment at all.
     bool any = false;
+    /// When one that failed may be tried again.
+    std::optional<TimePoint> retry_at;
   };
   using Key = std::pair<std::string, int32_t>;
+  /// What the broker was last told of a partition.
+  struct Told {
+    Offset offset;
+    uint32_t max_bytes;
+    LeaderEpoch leader_epoch;
+    uint32_t session_epoch;
+  };
   struct Session {
     std::shared_ptr<Connection> connection;
     uint32_t epoch = 0;
-    /// What the broker was last told of each partition: offset and limit.
-    absl::flat_hash_map<Key, std::pair<int64_t, uint32_t>> told;
-    uint32_t failures = 0;
+    std::map<Key, Told> told;
   };
 
-  std::vector<Unplaced> unplaced();
-  /// True when everything has a leader and an offset.
-  io::Task<bool> place(std::vector<Unplaced> todo);
-  io::Task<Result<>> resolve(NodeId leader, std::vector<Located> located);
+  TimePoint now() const { return cluster_.loop().now(); }
+  std::vector<Unplaced> unplaced(std::optional<TimePoint>& retry_at);
+  io::Task<void> place(std::vector<Unplaced> todo);
+  bool locate(Unplaced what, const TopicMetadata& topic,
+              std::map<NodeId, std::vector<Located>>& by_leader);
+  io::Task<void> resolve(NodeId leader, std::vector<Located> located);
   void settle_place(const Located& located, Offset offset);
   void start_sessions();
 
@@ -78,15 +86,17 @@ class Fetcher {
   Plan plan(NodeId leader);
   native::RequestHeader request(Session& session, const Plan& plan) const;
   void receive(const Plan& plan, Answer answer);
-  void refuse(const Wanted& wanted, const native::ErrorInfo& error);
+  void refuse(const PartitionRef& ref, const native::ErrorInfo& error);
   void lose_leader(NodeId leader);
+  /// Leaves the partition alone for a while.
+  void put_off(AssignedPartition& partition);
 
   Cluster& cluster_;
   Assignment& assignment_;
   const ConsumerOptions& options_;
   bool stopped_ = false;
-  uint32_t place_failures_ = 0;
-  absl::flat_hash_map<int32_t, Session*> running_;
+  // Ordered, so that a simulated run does not depend on addresses.
+  std::map<NodeId, Session*> running_;
   std::atomic<uint64_t> fetches_{0};
   io::Scope scope_;
 };

@@ -1,17 +1,16 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
-
 #include "client/cluster.h"
 #include "client/producer/batch.h"
-#include "io/sync.h"
+#include "io/runtime.h"
 
 namespace sluice::client {
 
@@ -40,9 +39,11 @@ class Accumulator {
   struct Options {
     size_t batch_size;
     Duration delivery_timeout;
+    /// A record above max.message.bytes may still fit.
+    bool compressed = false;
   };
-  Accumulator(const Clock& clock, MemoryPool& pool, Options options)
-      : clock_(clock), pool_(pool), options_(options) {}
+  Accumulator(io::Runtime& runtime, MemoryPool& pool, Options options)
+      : runtime_(runtime), pool_(pool), options_(options) {}
 
   enum class Outcome : uint8_t { appended, needs_topic, needs_memory };
   struct Attempt {
@@ -51,9 +52,14 @@ class Accumulator {
     size_t bytes = 0;
   };
   /// Adds the record when its topic is known and there is memory, `spare` if it is large enough.
-  /// `done` is taken only when the record was appended.
+  /// `done` is taken only when the record was appended. shutting_down after close().
   Result<Attempt> append(std::string_view topic, const OutgoingRecord& record,
                          DeliveryCallback* done, PooledBytes* spare);
+
+  /// From now on nothing is added.
+  void close();
+  /// Records that were added.
+  uint64_t records() const;
 
   /// Learns a topic, or more partitions of one; the queues that are new.
   std::vector<PartitionQueue*> learn(const TopicMetadata& topic);
@@ -65,6 +71,8 @@ class Accumulator {
                               std::optional<TimePoint>* wake_at);
   /// The batch that began first among the unfinished is done with.
   void finish(PartitionQueue& queue);
+  /// Somebody is about to wait for memory: the senders look at their batches that are not full.
+  void press();
 
   struct FlushPoint {
     PartitionQueue* queue;
@@ -82,18 +90,29 @@ class Accumulator {
     std::string name;
     size_t max_message_bytes = 0;
     std::vector<std::unique_ptr<PartitionQueue>> queues;
+    /// Where records without a key go, and what went there: after a batch's worth it is the next
+    /// partition's turn, at a batch's end (KIP-794).
     size_t sticky = 0;
+    size_t sticky_bytes = 0;
   };
 
   Topic* find(std::string_view name);
-  Result<Attempt> append_to(Topic& topic, PartitionQueue& queue, const OutgoingRecord& record,
-                            DeliveryCallback* done, PooledBytes* spare);
+  static Result<PartitionQueue*> choose(Topic& topic, const OutgoingRecord& record);
+  void turn_sticky(Topic& topic);
+  /// The open batch takes no more.
+  static void retire(PartitionQueue& queue);
+  /// Opens a batch that takes a record of `needed` bytes, when there is memory.
+  Result<Attempt> begin(const Topic& topic, PartitionQueue& queue, size_t needed,
+                        PooledBytes* spare);
 
-  const Clock& clock_;
+  io::Runtime& runtime_;
   MemoryPool& pool_;
   const Options options_;
   mutable std::mutex mutex_;
-  absl::flat_hash_map<std::string, std::unique_ptr<Topic>> topics_;
+  bool closed_ = false;
+  uint64_t records_ = 0;
+  // Ordered, so that a simulated run does not depend on addresses.
+  std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
   Topic* last_topic_ = nullptr;
   size_t flushing_ = 0;
   io::Signal finished_;

@@ -33,11 +33,12 @@ struct BatchOutcome {
 /// Records of one partition on their way: filled by the user's threads, then sealed and sent by the
 /// partition's sender.
 struct Batch {
-  Batch(PooledBytes from, TimePoint now, Duration delivery_timeout)
+  /// Of at most `limit` bytes, which `from` has at least.
+  Batch(PooledBytes from, size_t limit, TimePoint now, TimePoint until)
       : memory(std::move(from)),
-        builder(memory.bytes()),
+        builder(memory.bytes().first(limit)),
         opened(now),
-        deadline(now + delivery_timeout) {}
+        deadline(until) {}
 
   PooledBytes memory;
   record::BatchBuilder builder;
@@ -48,9 +49,8 @@ struct Batch {
   // From here on the sender's alone.
   MutableBytes bytes;  ///< sealed; empty before
   int32_t records = 0;
-  int32_t base_sequence = record::kNoSequence;
   bool in_flight = false;
-  /// Of the last try; none before it has ended.
+  /// Of the last try; none before it has ended, and when it has to be made again.
   std::optional<Result<BatchOutcome>> outcome;
 };
 

@@ -4,6 +4,21 @@
 #include <utility>
 
 namespace sluice::client {
+namespace {
+
+/// How many of a producer's last batches a broker knows again (KIP-98).
+constexpr size_t kRemembered = 5;
+
+ProducerOptions checked(ProducerOptions options) {
+  // Nobody can tell whether a batch that is not answered was refused for its sequence.
+  if (options.acks == Acks::none) options.idempotence = false;
+  const size_t most = options.idempotence ? kRemembered : SIZE_MAX;
+  options.max_in_flight = std::clamp<size_t>(options.max_in_flight, 1, most);
+  options.batch_size = std::min(options.batch_size, options.buffer_memory);
+  return options;
+}
+
+}  // namespace
 
 /// Fails what is left when a close takes longer than it may.
 class ProducerCore::CloseTimer final : public io::Timer {
@@ -19,20 +34,18 @@ class ProducerCore::CloseTimer final : public io::Timer {
 
 ProducerCore::ProducerCore(Cluster& cluster, ProducerOptions options)
     : cluster_(cluster),
-      options_(options),
+      options_(checked(options)),
       pool_(options_.buffer_memory, options_.batch_size),
-      accumulator_(
-          cluster.runtime().clock, pool_,
-          {.batch_size = options_.batch_size, .delivery_timeout = options_.delivery_timeout}),
+      accumulator_(cluster.runtime(), pool_,
+                   {.batch_size = options_.batch_size,
+                    .delivery_timeout = options_.delivery_timeout,
+                    .compressed = options_.compression != Compression::none}),
       identity_(cluster) {}
 
 ProducerCore::~ProducerCore() { CHECK(closed_, "a producer is closed before it dies"); }
 
 Result<bool> ProducerCore::try_send(std::string_view topic, const OutgoingRecord& record,
                                     DeliveryCallback* done) {
-  if (closed_.load(std::memory_order_relaxed)) {
-    return fail(Errc::shutting_down, "the producer is closed");
-  }
   ASSIGN_OR_RETURN(const auto attempt, accumulator_.append(topic, record, done, nullptr));
   return attempt.outcome == Accumulator::Outcome::appended;
 }
@@ -42,7 +55,6 @@ io::Task<Result<>> ProducerCore::send(std::string topic, OutgoingRecord record,
   const TimePoint deadline = cluster_.loop().now() + options_.max_block;
   PooledBytes spare;
   while (true) {
-    if (closed_) co_return fail(Errc::shutting_down, "the producer is closed");
     auto attempt = accumulator_.append(topic, record, done, &spare);
     if (!attempt) co_return fail(std::move(attempt).error());
     switch (attempt->outcome) {
@@ -61,6 +73,8 @@ io::Task<Result<>> ProducerCore::send(std::string topic, OutgoingRecord record,
         break;
       }
       case Accumulator::Outcome::needs_memory: {
+        // A batch that lingers must not hold the memory that somebody waits for.
+        accumulator_.press();
         auto memory = co_await pool_.take(attempt->bytes, deadline);
         if (!memory) co_return fail(std::move(memory).error());
         spare = std::move(*memory);
@@ -76,12 +90,31 @@ io::Task<Result<>> ProducerCore::learn(const std::string& topic) {
   if ((*metadata)->leaders.empty()) {
     co_return fail(Errc::not_leader, "topic " + topic + " has no partitions yet");
   }
+  if (closed_) co_return fail(Errc::shutting_down, "the producer is closed");
+  if (std::ranges::find(topics_, topic) == topics_.end()) {
+    if (topics_.empty()) scope_.start(refresh());
+    topics_.push_back(topic);
+  }
   for (PartitionQueue* queue : accumulator_.learn(**metadata)) {
     senders_.push_back(std::make_unique<PartitionSender>(
         SenderPorts{cluster_, accumulator_, counters_, identity_, options_}, topic, *queue));
     scope_.start(senders_.back()->run());
   }
   co_return Result<>{};
+}
+
+/// Asks for the topics from time to time: they may have got more partitions.
+io::Task<void> ProducerCore::refresh() {
+  while (!closed_) {
+    const uint64_t ticket = closing_.ticket();
+    const TimePoint next = cluster_.loop().now() + cluster_.options().metadata_max_age;
+    if (co_await closing_.wait(ticket, next)) break;
+    for (size_t i = 0; i < topics_.size() && !closed_; ++i) {
+      // What cannot be learnt now is asked for again the next time.
+      const std::string topic = topics_[i];
+      static_cast<void>(co_await learn(topic));
+    }
+  }
 }
 
 io::Task<void> ProducerCore::wait_for(std::vector<Accumulator::FlushPoint> points) {
@@ -110,6 +143,8 @@ void ProducerCore::stop_senders(const Error& why) {
 
 io::Task<Result<>> ProducerCore::close(Duration limit) {
   if (closed_.exchange(true)) co_return Result<>{};
+  accumulator_.close();
+  closing_.notify_all();
   CloseTimer timer(*this);
   cluster_.loop().arm(timer, cluster_.loop().now() + limit);
   auto flushed = co_await flush();
@@ -123,7 +158,7 @@ ProducerMetrics ProducerCore::metrics() const {
   ProducerMetrics metrics;
   metrics.records_acked = counters_.records_acked.load(std::memory_order_relaxed);
   metrics.records_failed = counters_.records_failed.load(std::memory_order_relaxed);
-  metrics.records_sent = metrics.records_acked + metrics.records_failed;
+  metrics.records_sent = accumulator_.records();
   metrics.bytes_sent = counters_.bytes_sent.load(std::memory_order_relaxed);
   metrics.batches_sent = counters_.batches_sent.load(std::memory_order_relaxed);
   metrics.retries = counters_.retries.load(std::memory_order_relaxed);

@@ -39,6 +39,7 @@ class ProducerCore {
 
  private:
   class CloseTimer;
+  io::Task<void> refresh();
   io::Task<Result<>> learn(const std::string& topic);
   io::Task<void> wait_for(std::vector<Accumulator::FlushPoint> points);
   void stop_senders(const Error& why);
@@ -52,6 +53,8 @@ class ProducerCore {
   std::atomic<bool> closed_{false};
   // On the loop.
   std::vector<std::unique_ptr<PartitionSender>> senders_;
+  std::vector<std::string> topics_;
+  io::Signal closing_;
   io::Scope scope_;
 };
 

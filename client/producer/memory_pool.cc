@@ -68,6 +68,8 @@ io::Task<Result<PooledBytes>> MemoryPool::take(size_t size, TimePoint deadline) 
     const auto place = std::ranges::find(waiting_, &waiter);
     before = static_cast<size_t>(place - waiting_.begin());
     waiting_.erase(place);
+    // It may have stood before others that need less.
+    serve();
     used = used_;
   }
   co_return fail(Errc::timed_out, "no memory for " + std::to_string(size) +
@@ -81,6 +83,10 @@ void MemoryPool::give_back(std::unique_ptr<std::byte[]> bytes, size_t size) {
   const std::lock_guard lock(mutex_);
   used_ -= size;
   if (size == buffer_size_) idle_.push_back(std::move(bytes));
+  serve();
+}
+
+void MemoryPool::serve() {
   while (!waiting_.empty() && waiting_.front()->size <= total_ - used_) {
     Waiter* first = waiting_.front();
     waiting_.pop_front();

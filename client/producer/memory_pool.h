@@ -75,6 +75,8 @@ class MemoryPool {
   /// With the lock held and enough available: takes it.
   PooledBytes grant(size_t size);
   void give_back(std::unique_ptr<std::byte[]> bytes, size_t size);
+  /// With the lock held: hands what is available to the first in line.
+  void serve();
 
   const size_t total_;
   const size_t buffer_size_;

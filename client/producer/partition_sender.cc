@@ -22,6 +22,8 @@ int32_t sequence_after(int32_t base, int32_t records) {
                               0x7fffffffu);
 }
 
+bool succeeded(const Batch& batch) { return batch.outcome && *batch.outcome; }
+
 }  // namespace
 
 void ProducerCounters::failed(const Batch& batch, const Error& why) {
@@ -35,6 +37,10 @@ void ProducerCounters::failed(const Batch& batch, const Error& why) {
 PartitionSender::PartitionSender(SenderPorts ports, std::string topic, PartitionQueue& queue)
     : ports_(ports), topic_(std::move(topic)), queue_(queue) {}
 
+std::string PartitionSender::label() const {
+  return topic_ + "-" + std::to_string(queue_.id.value());
+}
+
 void PartitionSender::stop(Error why) {
   stopped_ = std::move(why);
   // Ends the requests under way; the connection is shared, its other users reconnect.
@@ -47,50 +53,91 @@ io::Task<void> PartitionSender::run() {
     const uint64_t ticket = queue_.work.ticket();
     wake_at_.reset();
     settle();
-    if (stopped_ && window_.empty()) {
-      while (auto batch = ports_.accumulator.take(queue_, true, Duration(0), &wake_at_)) {
-        batch->records = batch->builder.record_count();
-        batch->outcome.emplace(fail(*stopped_));
-        complete(*batch);
-        ports_.accumulator.finish(queue_);
-      }
-      break;
-    }
-    if (retrying_) {
-      if (in_flight_ == 0) {
-        co_await retry();
-        continue;
-      }
-    } else if (co_await send_more()) {
-      continue;
-    }
+    if (!stalled()) send_more();
+    if (stopped_ && window_.empty()) break;
+    if (stalled()) recover();
     co_await queue_.work.wait(ticket, wake_at_);
+  }
+  std::optional<TimePoint> unused;
+  while (auto batch = ports_.accumulator.take(queue_, true, Duration(0), &unused)) {
+    batch->records = batch->builder.record_count();
+    batch->outcome.emplace(fail(*stopped_));
+    complete(*batch);
+    ports_.accumulator.finish(queue_);
   }
   co_await scope_.join();
 }
 
-io::Task<bool> PartitionSender::send_more() {
-  const size_t limit = std::max<size_t>(1, ports_.options.max_in_flight);
-  bool sent = false;
-  while (!stopped_ && !retrying_ && in_flight_ < limit) {
-    auto batch = ports_.accumulator.take(queue_, in_flight_ == 0, ports_.options.linger, &wake_at_);
-    if (!batch) break;
-    batch->records = batch->builder.record_count();
-    window_.push_back(std::move(batch));
-    sent = true;
-    if (!connection_ || connection_->closed() ||
-        (idempotent() && (renew_identity_ || identity_.id == kNoProducerId))) {
-      // The retry path finds leader and identity, with its pauses and deadlines.
-      retrying_ = true;
-      break;
+void PartitionSender::settle() {
+  while (stalled()) {
+    Batch& batch = *window_.front();
+    if (batch.outcome && !*batch.outcome && !stopped_) judge(batch);
+    if (!batch.outcome) {
+      if (stopped_) {
+        batch.outcome.emplace(fail(*stopped_));
+      } else if (batch.deadline <= now()) {
+        give_up(batch);
+      } else {
+        break;
+      }
     }
-    if (auto sealed = seal(*window_.back()); !sealed) {
-      window_.back()->outcome.emplace(fail(std::move(sealed).error()));
-      break;
-    }
-    launch(*window_.back());
+    if (*batch.outcome) failures_ = 0;
+    complete(batch);
+    window_.pop_front();
+    ports_.accumulator.finish(queue_);
   }
-  co_return sent;
+}
+
+void PartitionSender::judge(Batch& batch) {
+  const Error& why = batch.outcome->error();
+  const bool gap =
+      idempotent() && (why == Errc::out_of_order_sequence || why == Errc::unknown_producer);
+  if (!gap && !why.retriable()) return;
+  renew_identity_ |= gap;
+  failed(why);
+  batch.outcome.reset();
+}
+
+void PartitionSender::failed(Error why) {
+  last_failure_ = std::move(why);
+  ++failures_;
+  // A gap was to be expected once something was given up: the first time costs no pause.
+  const bool at_once = renew_identity_ && failures_ == 1;
+  resume_at_ = at_once ? now() : now() + ports_.cluster.backoff(failures_);
+}
+
+void PartitionSender::give_up(Batch& batch) {
+  std::string why = label() + ": not delivered within delivery.timeout.ms";
+  if (last_failure_) {
+    why += "; the last error was: ";
+    why += last_failure_->message();
+  }
+  batch.outcome.emplace(fail(Errc::timed_out, std::move(why)));
+}
+
+bool PartitionSender::ready() const {
+  return connection_ && !connection_->closed() &&
+         (!idempotent() || (identity_.id != kNoProducerId && !renew_identity_));
+}
+
+void PartitionSender::send_more() {
+  while (!stopped_ && !finding_ && in_flight_ < ports_.options.max_in_flight && !stalled() &&
+         (window_.empty() || ready())) {
+    auto taken = ports_.accumulator.take(queue_, in_flight_ == 0, ports_.options.linger, &wake_at_);
+    if (!taken) return;
+    Batch& batch = *window_.emplace_back(std::move(taken));
+    batch.records = batch.builder.record_count();
+    if (batch.deadline <= now()) {
+      give_up(batch);
+    } else if (ready()) {
+      if (auto sealed = seal(batch); sealed) {
+        launch(batch);
+      } else {
+        batch.outcome.emplace(fail(std::move(sealed).error()));
+      }
+    }
+    settle();
+  }
 }
 
 Result<> PartitionSender::seal(Batch& batch) {
@@ -100,10 +147,10 @@ Result<> PartitionSender::seal(Batch& batch) {
   if (idempotent()) {
     spec.producer_id = identity_.id;
     spec.producer_epoch = identity_.epoch;
-    spec.base_sequence = batch.base_sequence = next_sequence_;
-    next_sequence_ = sequence_after(next_sequence_, batch.records);
+    spec.base_sequence = next_sequence_;
   }
   ASSIGN_OR_RETURN(batch.bytes, batch.builder.finish(spec, compressor_, scratch_));
+  if (idempotent()) next_sequence_ = sequence_after(next_sequence_, batch.records);
   return {};
 }
 
@@ -130,8 +177,9 @@ io::Task<Result<BatchOutcome>> PartitionSender::ask(Batch& batch, Connection& co
   const Duration left = batch.deadline - ports_.cluster.loop().now();
   const Duration limit = std::min<Duration>(left, ports_.cluster.options().request_timeout);
   produce.set_acks(static_cast<int32_t>(ports_.options.acks));
+  // A little before the call ends, so that the broker's word on it arrives.
   produce.set_timeout_ms(
-      static_cast<uint32_t>(std::max<int64_t>(1, limit / std::chrono::milliseconds(1))));
+      static_cast<uint32_t>(std::max<int64_t>(1, limit * 7 / 8 / std::chrono::milliseconds(1))));
   auto& partition = *produce.add_partitions();
   partition.set_topic_id(metadata_->id);
   partition.set_partition(queue_.id.value());
@@ -139,20 +187,19 @@ io::Task<Result<BatchOutcome>> PartitionSender::ask(Batch& batch, Connection& co
   partition.set_size(static_cast<uint32_t>(batch.bytes.size()));
   const ByteView payload[] = {batch.bytes};
   if (ports_.options.acks == Acks::none) {
-    auto sent = co_await connection.send_only(request, payload);
+    auto sent = co_await connection.send_only(request, payload, limit);
     if (!sent) co_return fail(std::move(sent).error());
     co_return BatchOutcome{};
   }
   auto answer = co_await connection.call(request, payload, limit);
   if (!answer) co_return fail(std::move(answer).error());
   if (answer->header.produce().partitions_size() != 1) {
-    co_return fail(Errc::malformed_frame, "a produce of one partition was answered for another");
+    co_return fail(Errc::malformed_frame, label() + ": the answer to produce names no partition");
   }
   const auto& said = answer->header.produce().partitions(0);
   if (said.error().code() != 0) {
     co_return fail(
-        errc_from_wire(said.error().code()),
-        topic_ + "-" + std::to_string(queue_.id.value()) + ": " + said.error().message());
+        Error(errc_from_wire(said.error().code()), said.error().message()).with_context(label()));
   }
   BatchOutcome outcome{.base_offset = Offset(said.base_offset()),
                        .level = level_of(said.receipt().level()),
@@ -160,27 +207,6 @@ io::Task<Result<BatchOutcome>> PartitionSender::ask(Batch& batch, Connection& co
                        .synced_replicas = said.receipt().synced_replicas()};
   if (said.has_log_append_time()) outcome.log_append_time = Timestamp(said.log_append_time());
   co_return outcome;
-}
-
-void PartitionSender::settle() {
-  while (!window_.empty() && !window_.front()->in_flight) {
-    Batch& batch = *window_.front();
-    if (!batch.outcome && !stopped_) break;
-    if (stopped_ && (!batch.outcome || !*batch.outcome)) batch.outcome.emplace(fail(*stopped_));
-    if (!*batch.outcome && batch.outcome->error().retriable() && !stopped_) {
-      retrying_ = true;
-      attempt_ = std::max(attempt_, 1u);
-      break;
-    }
-    if (*batch.outcome) attempt_ = 0;
-    // Refused for good: the broker expects this batch's sequence still, and never gets it.
-    if (!*batch.outcome && idempotent()) renew_identity_ = retrying_ = true;
-    complete(batch);
-    window_.pop_front();
-    ports_.accumulator.finish(queue_);
-  }
-  // Nothing overtakes a failed batch: the rest of the window is sent again behind it.
-  if (retrying_ && window_.empty() && !renew_identity_) retrying_ = false;
 }
 
 void PartitionSender::complete(Batch& batch) {
@@ -206,13 +232,43 @@ void PartitionSender::complete(Batch& batch) {
   }
 }
 
-io::Task<Result<>> PartitionSender::find_leader(bool fresh) {
-  auto topic = co_await ports_.cluster.topic(topic_, fresh);
+/// The front waits to be sent: when nothing is under way any more and the pause is over, finds out
+/// where and under which identity.
+void PartitionSender::recover() {
+  if (in_flight_ > 0) return;
+  const TimePoint deadline = window_.front()->deadline;
+  if (finding_) {
+    wake_at_ = deadline;
+  } else if (now() < resume_at_) {
+    wake_at_ = std::min(resume_at_, deadline);
+  } else {
+    finding_ = true;
+    wake_at_ = deadline;
+    scope_.start(find());
+  }
+}
+
+io::Task<void> PartitionSender::find() {
+  auto found = co_await find_leader();
+  finding_ = false;
+  if (found) {
+    if (!stopped_) send_again();
+  } else if (found.error().retriable()) {
+    failed(std::move(found).error());
+  } else {
+    for (auto& batch : window_) {
+      if (!succeeded(*batch)) batch->outcome.emplace(fail(found.error()));
+    }
+  }
+  queue_.work.notify_all();
+}
+
+io::Task<Result<>> PartitionSender::find_leader() {
+  auto topic = co_await ports_.cluster.topic(topic_, failures_ > 0);
   if (!topic) co_return fail(std::move(topic).error());
   const auto at = static_cast<size_t>(queue_.id.value());
   if (at >= (*topic)->leaders.size()) {
-    co_return fail(Errc::unknown_topic_or_partition,
-                   topic_ + " has lost partition " + std::to_string(queue_.id.value()));
+    co_return fail(Errc::unknown_topic_or_partition, label() + " is gone");
   }
   metadata_ = *topic;
   leader_epoch_ = metadata_->leaders[at].epoch;
@@ -222,58 +278,35 @@ io::Task<Result<>> PartitionSender::find_leader(bool fresh) {
   if (idempotent() && (renew_identity_ || identity_.id == kNoProducerId)) {
     auto identity = co_await (renew_identity_ ? ports_.identity.fresh() : ports_.identity.get());
     if (!identity) co_return fail(std::move(identity).error());
-    identity_ = *identity;
-    next_sequence_ = 0;
-    renew_identity_ = false;
-    // Batches sealed under the old identity get numbers of the new one.
-    for (auto& batch : window_) {
-      if (batch->bytes.empty() || (batch->outcome && *batch->outcome)) continue;
-      batch->base_sequence = next_sequence_;
-      next_sequence_ = sequence_after(next_sequence_, batch->records);
-      record::stamp_producer(batch->bytes, identity_.id, identity_.epoch, batch->base_sequence);
-    }
+    renew(*identity);
   }
   co_return Result<>{};
 }
 
-/// With nothing in flight: finds the leader again and sends what has no success, in order.
-io::Task<void> PartitionSender::retry() {
-  const TimePoint now = ports_.cluster.loop().now();
-  while (!window_.empty() && window_.front()->deadline <= now) {
-    Batch& batch = *window_.front();
-    const std::string last = batch.outcome && !*batch.outcome
-                                 ? std::string(batch.outcome->error().message())
-                                 : std::string("no leader was reached");
-    batch.outcome.emplace(fail(Errc::timed_out, topic_ + "-" + std::to_string(queue_.id.value()) +
-                                                    ": not delivered within delivery.timeout.ms; "
-                                                    "the last error was: " +
-                                                    last));
-    if (idempotent() && !batch.bytes.empty()) renew_identity_ = true;
-    complete(batch);
-    window_.pop_front();
-    ports_.accumulator.finish(queue_);
-  }
-  if (attempt_ > 0) {
-    ports_.counters.retries.fetch_add(1, std::memory_order_relaxed);
-    co_await io::sleep_until(now + ports_.cluster.backoff(attempt_));
-  }
-  if (stopped_) co_return;
-  auto found = co_await find_leader(attempt_ > 0);
-  ++attempt_;
-  if (!found) {
-    for (auto& batch : window_) {
-      if (!batch->outcome || !*batch->outcome) batch->outcome.emplace(fail(found.error()));
-    }
-    co_return;
-  }
-  retrying_ = false;
+/// From here on the sequence begins anew; what was sealed under the old identity gets numbers of
+/// the new one.
+void PartitionSender::renew(ProducerIdentity identity) {
+  identity_ = identity;
+  next_sequence_ = 0;
+  renew_identity_ = false;
   for (auto& batch : window_) {
-    if (batch->outcome && *batch->outcome) continue;
+    if (batch->bytes.empty() || succeeded(*batch)) continue;
+    record::stamp_producer(batch->bytes, identity_.id, identity_.epoch, next_sequence_);
+    next_sequence_ = sequence_after(next_sequence_, batch->records);
+  }
+}
+
+/// All that have no success, in order.
+void PartitionSender::send_again() {
+  for (auto& batch : window_) {
+    if (succeeded(*batch)) continue;
     if (batch->bytes.empty()) {
       if (auto sealed = seal(*batch); !sealed) {
         batch->outcome.emplace(fail(std::move(sealed).error()));
         continue;
       }
+    } else {
+      ports_.counters.retries.fetch_add(1, std::memory_order_relaxed);
     }
     launch(*batch);
   }

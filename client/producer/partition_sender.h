@@ -35,8 +35,11 @@ struct SenderPorts {
 
 /// Sends the batches of one partition in order. Keeps up to max_in_flight requests under way; when
 /// one fails in a way that may pass, it lets the others end, pauses, and sends all that have no
-/// success again, in the same order with the same sequence numbers. A batch that fails for good
-/// would leave a gap in the sequence: what follows goes on under a new producer id.
+/// success again, in the same order with the same sequence numbers.
+/// A batch that was given up leaves a gap in the sequence, unless the broker has it after all. The
+/// broker knows: when it refuses what follows as out of order, that is certainly not in the log and
+/// goes out again under a new producer id. To renew the id before would repeat batches whose
+/// outcome is unknown.
 /// A batch that is not full leaves only when nothing is in flight (as Nagle's algorithm, RFC 896):
 /// a quiet partition sends at once, a busy one fills its batches while it waits for the answer.
 class PartitionSender {
@@ -51,18 +54,32 @@ class PartitionSender {
   void stop(Error why);
 
  private:
-  /// Takes new batches into the window and sends them; false when there was nothing to do.
-  io::Task<bool> send_more();
+  /// Gives outcomes to what can have one, from the front of the window.
+  void settle();
+  /// What to do with the failure of the front batch: try again (then it is taken off), or leave it.
+  void judge(Batch& batch);
+  void complete(Batch& batch);
+  void give_up(Batch& batch);
+
+  void send_more();
+  void recover();
+  io::Task<void> find();
+  io::Task<Result<>> find_leader();
+  void renew(ProducerIdentity identity);
+  void send_again();
+  void failed(Error why);
+
   Result<> seal(Batch& batch);
-  io::Task<Result<>> find_leader(bool fresh);
   void launch(Batch& batch);
   io::Task<void> deliver(Batch& batch, std::shared_ptr<Connection> connection);
   io::Task<Result<BatchOutcome>> ask(Batch& batch, Connection& connection);
-  /// Finishes what can be finished from the front of the window.
-  void settle();
-  void complete(Batch& batch);
-  io::Task<void> retry();
+
   bool idempotent() const { return ports_.options.idempotence; }
+  bool ready() const;
+  /// Whether the front batch waits to be sent, again or at all.
+  bool stalled() const { return !window_.empty() && !window_.front()->in_flight; }
+  TimePoint now() const { return ports_.cluster.loop().now(); }
+  std::string label() const;
 
   const SenderPorts ports_;
   const std::string topic_;
@@ -74,15 +91,19 @@ class PartitionSender {
   int32_t next_sequence_ = 0;
   bool renew_identity_ = false;
 
+  /// Taken and not finished, in the order they were begun.
   std::deque<std::unique_ptr<Batch>> window_;
   size_t in_flight_ = 0;
-  bool retrying_ = false;
-  uint32_t attempt_ = 0;
+  bool finding_ = false;
+  /// Failures in a row, the last of them, and when to try again.
+  uint32_t failures_ = 0;
+  std::optional<Error> last_failure_;
+  TimePoint resume_at_{};
   std::optional<Error> stopped_;
+  std::optional<TimePoint> wake_at_;
   io::Scope scope_;
   record::Compressor compressor_;
   std::vector<std::byte> scratch_;
-  std::optional<TimePoint> wake_at_;
 };
 
 }  // namespace sluice::client

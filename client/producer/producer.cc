@@ -1,12 +1,12 @@
+#include "client/include/sluice/producer.h"
+
 #include <future>
 #include <memory>
 #include <utility>
 
-#include "client/include/sluice/producer.h"
-
-#include "client/share.h"
 #include "client/facades.h"
 #include "client/producer/core.h"
+#include "client/share.h"
 
 namespace sluice::client {
 
@@ -17,8 +17,7 @@ Result<> Producer::send(std::string_view topic, const OutgoingRecord& record) {
   auto sent = core_->producer.try_send(topic, record, nullptr);
   if (!sent) return fail(std::move(sent).error());
   if (*sent) return {};
-  return io::block_on(core_->client->loop,
-                      core_->producer.send(std::string(topic), record, nullptr));
+  return wait_for(*core_->client, core_->producer.send(std::string(topic), record, nullptr));
 }
 
 Result<> Producer::send(std::string_view topic, const OutgoingRecord& record,
@@ -26,8 +25,7 @@ Result<> Producer::send(std::string_view topic, const OutgoingRecord& record,
   auto sent = core_->producer.try_send(topic, record, &done);
   if (!sent) return fail(std::move(sent).error());
   if (*sent) return {};
-  return io::block_on(core_->client->loop,
-                      core_->producer.send(std::string(topic), record, &done));
+  return wait_for(*core_->client, core_->producer.send(std::string(topic), record, &done));
 }
 
 std::future<Result<Delivery>> Producer::send_future(std::string_view topic,
@@ -40,10 +38,10 @@ std::future<Result<Delivery>> Producer::send_future(std::string_view topic,
   return future;
 }
 
-Result<> Producer::flush() { return io::block_on(core_->client->loop, core_->producer.flush()); }
+Result<> Producer::flush() { return wait_for(*core_->client, core_->producer.flush()); }
 
 Result<> Producer::close(Milliseconds limit) {
-  return io::block_on(core_->client->loop, core_->producer.close(limit));
+  return wait_for(*core_->client, core_->producer.close(limit));
 }
 
 ProducerMetrics Producer::metrics() const { return core_->producer.metrics(); }

@@ -46,9 +46,10 @@ struct ProducerOptions {
   /// From send() to the outcome, retries included.
   Milliseconds delivery_timeout{120'000};
   Compression compression = Compression::none;
-  /// Exactly once per partition over retries; needs acks all.
+  /// Retries neither repeat nor reorder the records of a partition (KIP-98). Off with acks none.
+  /// Without it, more than one request in flight may be reordered by a retry.
   bool idempotence = true;
-  /// Requests under way per connection; at most 5 with idempotence.
+  /// Requests under way per partition; at most 5 with idempotence.
   size_t max_in_flight = 5;
 };
 
