@@ -134,12 +134,14 @@ io::Task<Result<>> DataDirectory::read_boot_id(std::string now) {
   co_return co_await file->write_at(0, parts, io::Lane::hot);
 }
 
-io::Task<Checkpoint> DataDirectory::load(const char* name, CheckpointKind kind) {
+io::Task<Result<Checkpoint>> DataDirectory::load(const char* name, CheckpointKind kind) {
   auto entries = co_await read_checkpoint(*disk_, path_ + "/" + name, kind);
   if (entries) {
     checkpoints_->seed(name, *entries);
     co_return std::move(*entries);
   }
+  // What the disk does not show now may be there: it must not be written over as empty.
+  if (!(entries.error() == Errc::corrupt_file)) co_return fail(std::move(entries).error());
   ports_.log.warning("checkpoint unusable, taken for empty",
                      {{"file", path_ + "/" + name}, {"cause", entries.error().message()}});
   co_return Checkpoint{};
@@ -160,20 +162,30 @@ io::Task<Result<>> DataDirectory::find_logs() {
       ports_.log.warning("folder left alone, it is no log", {{"folder", path_ + "/" + entry.name}});
     }
   }
-  const auto apply = [&](const Checkpoint& checkpoint, auto set) {
+  struct Source {
+    const char* name;
+    CheckpointKind kind;
+    void (*note)(FoundLog& log, const CheckpointEntry& entry);
+  };
+  constexpr std::array kSources = {
+      Source{kSyncedEndFile, CheckpointKind::offsets_with_id,
+             [](FoundLog& log, const CheckpointEntry& entry) { log.synced_end = entry; }},
+      // The synced end says more; it is read to know what the file holds.
+      Source{kRecoveryPointFile, CheckpointKind::offsets, [](FoundLog&, const CheckpointEntry&) {}},
+      Source{kLogStartFile, CheckpointKind::offsets,
+             [](FoundLog& log, const CheckpointEntry& entry) { log.log_start = entry.offset; }},
+      Source{
+          kHighWatermarkFile, CheckpointKind::offsets,
+          [](FoundLog& log, const CheckpointEntry& entry) { log.high_watermark = entry.offset; }},
+      Source{kCleanerOffsetFile, CheckpointKind::offsets,
+             [](FoundLog& log, const CheckpointEntry& entry) { log.cleaned_end = entry.offset; }}};
+  for (const Source& source : kSources) {
+    CO_ASSIGN_OR_RETURN(const auto checkpoint, co_await load(source.name, source.kind));
     for (const auto& entry : checkpoint) {
       const auto it = by_folder.find(entry.partition.folder());
-      if (it != by_folder.end()) set(found_.logs[it->second], entry);
+      if (it != by_folder.end()) source.note(found_.logs[it->second], entry);
     }
-  };
-  apply(co_await load(kSyncedEndFile, CheckpointKind::offsets_with_id),
-        [](FoundLog& log, const CheckpointEntry& entry) { log.synced_end = entry; });
-  apply(co_await load(kLogStartFile, CheckpointKind::offsets),
-        [](FoundLog& log, const CheckpointEntry& entry) { log.log_start = entry.offset; });
-  apply(co_await load(kHighWatermarkFile, CheckpointKind::offsets),
-        [](FoundLog& log, const CheckpointEntry& entry) { log.high_watermark = entry.offset; });
-  apply(co_await load(kCleanerOffsetFile, CheckpointKind::offsets),
-        [](FoundLog& log, const CheckpointEntry& entry) { log.cleaned_end = entry.offset; });
+  }
   co_return Result<>{};
 }
 

@@ -93,7 +93,7 @@ class DataDirectory {
   io::Task<Result<>> check_identity(Identity identity);
   io::Task<Result<>> read_boot_id(std::string now);
   io::Task<Result<>> find_logs();
-  io::Task<Checkpoint> load(const char* name, CheckpointKind kind);
+  io::Task<Result<Checkpoint>> load(const char* name, CheckpointKind kind);
 
   const Ports ports_;
   const std::string path_;
