@@ -4,6 +4,7 @@
 start_broker() {
   local dir=$1
   shift
+  : >"$dir/broker.log"
   "$@" "${sluiced:-$bin/sluiced}" --data "$dir/data" --listen 127.0.0.1:0 --admin 127.0.0.1:0 ${broker_flags:-} \
     2>"$dir/broker.log" &
   broker=$!

@@ -1,6 +1,7 @@
 // sluice_load: what the broker reaches, divided by what the machine can do, in one run.
 
 #include <algorithm>
+#include <csignal>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -124,6 +125,7 @@ int run(int argc, char** argv) {
   app.add_option("--connections", connections, "For echo");
   app.add_option("--count", count, "Requests, for echo");
   app.require_subcommand(1);
+  app.fallthrough();
   const auto* append_command = app.add_subcommand("append", "The storage layer alone");
   const auto* fetch_command = app.add_subcommand("fetch", "Fetches of cached data");
   const auto* echo_command = app.add_subcommand("echo", "Small produces");
@@ -131,7 +133,6 @@ int run(int argc, char** argv) {
   auto* drive_command = app.add_subcommand("drive", "Work to count instructions by");
   drive_command->add_option("--produces", produces, "Batches of 16 KiB");
   drive_command->add_option("--fetches", fetches, "Fetches of 1 MiB");
-  app.fallthrough();
   CLI11_PARSE(app, argc, argv);
   Json result;
   if (append_command->parsed()) {
@@ -150,4 +151,8 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace sluice::bench
 
-int main(int argc, char** argv) { return sluice::bench::run(argc, argv); }
+int main(int argc, char** argv) {
+  // A floor's server may still be sending when its client has had enough.
+  std::signal(SIGPIPE, SIG_IGN);
+  return sluice::bench::run(argc, argv);
+}

@@ -92,14 +92,20 @@ Result<Latencies> receive_all(const Clock& clock, client::Consumer& consumer, co
   return latencies;
 }
 
+/// A bare number counts seconds, as scripts give it.
+std::string in_seconds(const std::string& text) {
+  const bool bare = !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
+  return bare ? text + "s" : text;
+}
+
 Result<> prepare(const Flags& flags, Run& run) {
   if (flags.size < Stamp::kSize) {
     return fail(Errc::invalid_argument, "--size " + std::to_string(flags.size) +
                                             " leaves no room for the time; take " +
                                             std::to_string(Stamp::kSize) + " or more");
   }
-  ASSIGN_OR_RETURN(const Duration duration, parse_duration(flags.duration));
-  ASSIGN_OR_RETURN(const Duration warm_up, parse_duration(flags.warm_up));
+  ASSIGN_OR_RETURN(const Duration duration, parse_duration(in_seconds(flags.duration)));
+  ASSIGN_OR_RETURN(const Duration warm_up, parse_duration(in_seconds(flags.warm_up)));
   if (duration <= 0ns || warm_up < 0ns) {
     return fail(Errc::invalid_argument, "--duration must be above and --warm-up not below zero");
   }
@@ -173,7 +179,8 @@ void add_bench_latency(CLI::App& parent, Shell& shell) {
       ->required();
   command.add_option("--rate", flags->rate, "Records a second")->check(CLI::Range(1, 10'000'000));
   command.add_option("--size", flags->size, "Bytes of a value");
-  command.add_option("--duration", flags->duration, "How long to measure");
+  command.add_option("--duration", flags->duration,
+                     "How long to measure: seconds, or a time with its unit");
   command.add_option("--warm-up", flags->warm_up, "How long to send before that");
   command.add_option("--linger", flags->linger, "linger.ms")->check(CLI::NonNegativeNumber);
   command.add_option("--acks", flags->acks, "0, 1 or all");
