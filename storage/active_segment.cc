@@ -27,6 +27,7 @@ io::Task<Result<ActiveSegment>> ActiveSegment::resume(std::shared_ptr<Segment> s
                                                       uint64_t bytes) {
   const Offset base = segment->base();
   segment->set_complete(false);
+  segment->set_synced(false);
   ActiveSegment active(std::move(segment), base);
   active.bytes_ = bytes;
   CO_RETURN_IF_ERROR(co_await active.scan_tail());
@@ -54,7 +55,7 @@ io::Task<Result<>> ActiveSegment::scan_tail() {
   for (;;) {
     CO_ASSIGN_OR_RETURN(auto batch, co_await scan.next());
     if (!batch) break;
-    if (batch->header.max_timestamp > max_timestamp_) {
+    if (batch->header.record_count > 0 && batch->header.max_timestamp > max_timestamp_) {
       max_timestamp_ = batch->header.max_timestamp;
       max_timestamp_offset_ = batch->header.last_offset();
     }
@@ -84,7 +85,8 @@ io::Task<Result<>> ActiveSegment::write(std::span<const ByteView> parts, io::Lan
 
 bool ActiveSegment::count_in(const record::BatchHeader& batch, const LogOptions& options) {
   if (bytes_ == 0) first_timestamp_ = batch.max_timestamp;
-  if (batch.max_timestamp > max_timestamp_) {
+  // What compaction left without records has no timestamp that a lookup could lead to.
+  if (batch.record_count > 0 && batch.max_timestamp > max_timestamp_) {
     max_timestamp_ = batch.max_timestamp;
     max_timestamp_offset_ = batch.last_offset();
   }

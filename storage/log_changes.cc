@@ -284,20 +284,16 @@ io::Task<Result<>> LogWriter::close() {
 io::Task<Result<>> LogWriter::finish_files() {
   CO_RETURN_IF_ERROR(co_await active_.finish());
   co_await write_snapshot(next_, producers_.encode_snapshot());
-  log_.state.lock()->folder_dirty = true;
-  CO_RETURN_IF_ERROR(co_await syncer_.sync_to(next_, io::Lane::background));
-  Segment& segment = *active_.segment();
-  // The log file too: after a cut with nothing appended behind it there was no end to sync to.
-  for (SegmentFile* part : {segment.file().get(), segment.offsets().entries().file().get(),
-                            segment.times().entries().file().get()}) {
-    CO_ASSIGN_OR_RETURN(auto file, co_await part->open());
-    CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::background));
-  }
   CO_ASSIGN_OR_RETURN(
       auto snapshot, co_await log_.ports.disk.open(
                          segment_path(log_.folder(), next_, kSnapshotSuffix), io::OpenMode::write));
   CO_RETURN_IF_ERROR(co_await snapshot->sync(io::Lane::background));
-  co_return co_await log_.ports.disk.sync_directory(log_.folder());
+  const Segment& segment = *active_.segment();
+  for (const auto& index : {segment.offsets().entries().file(), segment.times().entries().file()}) {
+    CO_ASSIGN_OR_RETURN(auto file, co_await index->open());
+    CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::background));
+  }
+  co_return co_await syncer_.sync_all(io::Lane::background);
 }
 
 io::Task<void> LogWriter::abandon() {

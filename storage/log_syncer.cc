@@ -24,39 +24,79 @@ io::Task<Result<>> LogSyncer::sync_to(Offset end, io::Lane lane) {
   co_return co_await lead(end, lane);
 }
 
+io::Task<Result<>> LogSyncer::sync_all(io::Lane lane) {
+  // No sync in flight is late enough: whoever finishes it hands on to this one.
+  SyncWaiter self{.end = Offset(std::numeric_limits<int64_t>::max())};
+  bool leads = false;
+  {
+    auto state = log_.state.lock();
+    if (state->sync_failed) co_return fail(Errc::disk_offline);
+    state->folder_dirty = true;
+    leads = !std::exchange(state->syncing, true);
+    if (!leads) self.next = std::exchange(state->sync_waiters, &self);
+  }
+  if (!leads) {
+    if (auto outcome = co_await self.woken) co_return std::move(*outcome);
+  }
+  co_return co_await lead(Offset(0), lane);
+}
+
 io::Task<Result<>> LogSyncer::lead(Offset end, io::Lane lane) {
   std::shared_ptr<const SegmentList> segments;
-  Offset from, target;
+  Offset target;
   bool folder = false;
   {
     auto state = log_.state.lock();
     segments = state->segments;
-    from = state->synced_end;
     target = std::min(state->end, state->cutting_to);
     folder = std::exchange(state->folder_dirty, false);
     state->cut_during_sync = target;
   }
-  auto outcome = co_await sync_files(lane, std::move(segments), from, folder);
+  auto outcome = co_await sync_files(lane, std::move(segments), folder);
   finish(outcome, target);
   if (outcome && end > target) co_return fail(Errc::offset_out_of_range);  // it was cut meanwhile
   co_return outcome;
 }
 
+/// Everything that is not on the device yet, in the order of offsets.
 io::Task<Result<>> LogSyncer::sync_files(io::Lane lane, std::shared_ptr<const SegmentList> segments,
-                                         Offset from, bool folder) {
+                                         bool folder) {
   for (const SealedSegment& sealed : segments->sealed) {
-    if (sealed.next <= from) continue;
-    Segment& segment = *sealed.segment;
-    // The indexes too: below the recovery point they are trusted.
-    for (SegmentFile* part : {segment.file().get(), segment.offsets().entries().file().get(),
-                              segment.times().entries().file().get()}) {
-      CO_ASSIGN_OR_RETURN(auto file, co_await part->open());
-      CO_RETURN_IF_ERROR(co_await file->sync(lane));
+    if (!sealed.segment->synced()) CO_RETURN_IF_ERROR(co_await sync_sealed(lane, *sealed.segment));
+  }
+  if (folder) {
+    if (auto synced = co_await log_.ports.disk.sync_directory(log_.folder()); !synced) {
+      co_return fail(beyond_repair(std::move(synced).error()));
     }
   }
-  if (folder) CO_RETURN_IF_ERROR(co_await log_.ports.disk.sync_directory(log_.folder()));
-  CO_ASSIGN_OR_RETURN(auto file, co_await segments->active->file()->open());
-  co_return co_await file->sync(lane);
+  co_return co_await sync_file(lane, *segments->active->file());
+}
+
+/// The indexes too: below the recovery point they are trusted.
+io::Task<Result<>> LogSyncer::sync_sealed(io::Lane lane, Segment& segment) {
+  const uint32_t generation = segment.file()->generation();
+  for (SegmentFile* part : {segment.file().get(), segment.offsets().entries().file().get(),
+                            segment.times().entries().file().get()}) {
+    CO_RETURN_IF_ERROR(co_await sync_file(lane, *part));
+  }
+  // A truncation raises the generation under the lock before it makes the segment active again.
+  auto state = log_.state.lock();
+  if (segment.file()->generation() == generation) segment.set_synced(true);
+  co_return {};
+}
+
+io::Task<Result<>> LogSyncer::sync_file(io::Lane lane, SegmentFile& part) {
+  CO_ASSIGN_OR_RETURN(auto file, co_await part.open());
+  if (auto synced = co_await file->sync(lane); !synced) {
+    co_return fail(beyond_repair(std::move(synced).error()));
+  }
+  co_return {};
+}
+
+/// The page cache may have dropped what it could not write: no later sync can be believed.
+Error LogSyncer::beyond_repair(Error cause) {
+  log_.state.lock()->sync_failed = true;
+  return cause;
 }
 
 void LogSyncer::finish(const Result<>& outcome, Offset target) {
@@ -68,7 +108,7 @@ void LogSyncer::finish(const Result<>& outcome, Offset target) {
       target = std::min(target, state->cut_during_sync);
       state->synced_end = std::max(state->synced_end, target);
     } else {
-      state->sync_failed = true;
+      state->folder_dirty = true;
     }
     SyncWaiter* waiting = std::exchange(state->sync_waiters, nullptr);
     while (waiting != nullptr) {

@@ -13,11 +13,16 @@ class LogSyncer {
 
   /// See Log::sync_to.
   io::Task<Result<>> sync_to(Offset end, io::Lane lane);
+  /// Brings every file of the log and their names on the device, also what no offset depends on.
+  io::Task<Result<>> sync_all(io::Lane lane);
 
  private:
   io::Task<Result<>> lead(Offset end, io::Lane lane);
   io::Task<Result<>> sync_files(io::Lane lane, std::shared_ptr<const SegmentList> segments,
-                                Offset from, bool folder);
+                                bool folder);
+  io::Task<Result<>> sync_sealed(io::Lane lane, Segment& segment);
+  io::Task<Result<>> sync_file(io::Lane lane, SegmentFile& part);
+  Error beyond_repair(Error cause);
   void finish(const Result<>& outcome, Offset target);
 
   LogContext& log_;

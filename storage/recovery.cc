@@ -98,8 +98,9 @@ io::Task<Result<>> Recovery::find_segments() {
 io::Task<Result<>> Recovery::open_segments() {
   for (size_t i = 0; i < found_.size() && !active_; ++i) {
     const bool last = i + 1 == found_.size();
+    // A segment that ends exactly there may have been sealed, its indexes written, after the sync.
     const bool vouched_for =
-        params_.clean || (!last && found_[i + 1].base <= params_.recovery_point);
+        params_.clean || (!last && found_[i + 1].base < params_.recovery_point);
     bool opened = false;
     if (vouched_for) {
       CO_ASSIGN_OR_RETURN(opened, co_await open_trusted(found_[i], last));
@@ -124,6 +125,7 @@ io::Task<Result<bool>> Recovery::open_trusted(FoundSegment found, bool last) {
   if (!offsets.sane(found.log)) co_return false;
   if (!last) {
     segment->set_complete(true);
+    segment->set_synced(true);
     sealed_.push_back({.segment = std::move(segment), .bytes = found.log});
     co_return true;
   }

@@ -39,11 +39,17 @@ class Segment {
   Offset base() const { return base_; }
   const std::shared_ptr<SegmentFile>& file() const { return file_; }
   OffsetIndex& offsets() { return offsets_; }
+  const OffsetIndex& offsets() const { return offsets_; }
   TimeIndex& times() { return times_; }
+  const TimeIndex& times() const { return times_; }
 
   /// It grows no more; until a truncation makes it the active one again.
   bool complete() const { return complete_.load(std::memory_order_acquire); }
   void set_complete(bool complete) { complete_.store(complete, std::memory_order_release); }
+
+  /// Its log and index files are on the device since it was sealed.
+  bool synced() const { return synced_.load(std::memory_order_acquire); }
+  void set_synced(bool synced) { synced_.store(synced, std::memory_order_release); }
 
   /// Opens all files for good: their names are about to go.
   io::Task<Result<>> pin();
@@ -54,6 +60,7 @@ class Segment {
   OffsetIndex offsets_;
   TimeIndex times_;
   std::atomic<bool> complete_{false};
+  std::atomic<bool> synced_{false};
 };
 
 /// The segment whose files are there under the base offset; a missing index counts as empty.

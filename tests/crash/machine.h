@@ -47,8 +47,13 @@ class Machine {
     set_ = std::move(*opened);
     co_return {};
   }
+  /// An error also when a directory went offline: what it holds is then not known.
   io::Task<Result<>> close() {
     auto closed = co_await set_->close();
+    for (const auto& directory : set_->directories()) {
+      if (!directory.offline_because) continue;
+      closed = fail(Errc::disk_offline, *directory.offline_because);
+    }
     set_.reset();
     co_return closed;
   }
