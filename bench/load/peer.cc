@@ -13,8 +13,6 @@
 namespace sluice::bench {
 namespace {
 
-constexpr Timestamp kNow{1'763'708'400'000};
-
 template <class T>
 T must(Result<T> result) {
   if (!result) {
@@ -24,21 +22,21 @@ T must(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-std::vector<std::byte> batch_of(size_t record_size, size_t batch_size) {
+std::vector<std::byte> batch_of(size_t record_size, size_t batch_size, Timestamp now) {
   std::vector<std::byte> buffer(batch_size);
   record::BatchBuilder builder{MutableBytes(buffer)};
   const std::string value(record_size, 'v');
-  while (builder.append(std::nullopt, as_bytes(value), {}, kNow)) {
+  while (builder.append(std::nullopt, as_bytes(value), {}, now)) {
   }
   const auto batch = builder.finish({});
   return {batch.begin(), batch.end()};
 }
 
-std::vector<std::byte> batch_of_one(size_t record_size) {
+std::vector<std::byte> batch_of_one(size_t record_size, Timestamp now) {
   std::vector<std::byte> out(record::max_batch_size(0, record_size));
   record::BatchBuilder builder{MutableBytes(out)};
   const std::string value(record_size, 'v');
-  CHECK(builder.append(std::nullopt, as_bytes(value), {}, kNow), "a batch takes its one record");
+  CHECK(builder.append(std::nullopt, as_bytes(value), {}, now), "a batch takes its one record");
   const auto batch = builder.finish({});
   return {batch.begin(), batch.end()};
 }
@@ -89,7 +87,7 @@ native::RequestHeader Peer::produce_request(size_t bytes) const {
 }
 
 io::Task<void> Peer::fill_to(uint64_t bytes) {
-  const auto batch = batch_of(100, 16_KiB);
+  const auto batch = batch_of(100, 16_KiB, system_.runtime().clock.wall_now());
   const ByteView payload[] = {batch};
   auto connection = must(co_await cluster_.to(leader_));
   for (uint64_t sent = 0; sent < bytes; sent += batch.size()) {
@@ -134,7 +132,7 @@ io::Task<void> Peer::fetch_loop(size_t piece, uint64_t total, Rate& rate) {
 
 io::Task<void> Peer::produce_loop(size_t size, size_t count, Latencies& out) {
   auto connection = must(co_await cluster_.dedicated(leader_));
-  const auto batch = batch_of_one(size);
+  const auto batch = batch_of_one(size, system_.runtime().clock.wall_now());
   const ByteView payload[] = {batch};
   auto request = produce_request(batch.size());
   const auto& clock = system_.runtime().clock;
@@ -149,7 +147,7 @@ io::Task<void> Peer::produce_loop(size_t size, size_t count, Latencies& out) {
 
 io::Task<void> Peer::produce_paced(size_t size, double rate, size_t count, Latencies& out) {
   auto connection = must(co_await cluster_.dedicated(leader_));
-  const auto batch = batch_of_one(size);
+  const auto batch = batch_of_one(size, system_.runtime().clock.wall_now());
   const ByteView payload[] = {batch};
   auto request = produce_request(batch.size());
   const auto& clock = system_.runtime().clock;
