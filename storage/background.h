@@ -5,7 +5,8 @@
 #include <memory>
 #include <span>
 
-#include "absl/container/flat_hash_map.h"
+#include <absl/container/flat_hash_map.h>
+
 #include "base/log.h"
 #include "io/runtime.h"
 #include "io/sync.h"

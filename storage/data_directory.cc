@@ -4,7 +4,8 @@
 #include <array>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include <absl/container/flat_hash_map.h>
+
 #include "storage/text_lines.h"
 
 namespace sluice::storage {

@@ -4,8 +4,9 @@
 #include <optional>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
 #include "base/guarded.h"
 #include "storage/data_directory.h"
 #include "storage/log.h"

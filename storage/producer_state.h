@@ -8,8 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_set.h"
-#include "absl/container/flat_hash_map.h"
+#include <absl/container/btree_set.h>
+#include <absl/container/flat_hash_map.h>
+
 #include "base/bytes.h"
 #include "base/memory_budget.h"
 #include "base/result.h"

@@ -4,7 +4,8 @@
 #include <array>
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
+#include <absl/container/inlined_vector.h>
+
 #include "base/check.h"
 
 namespace sluice::broker {
