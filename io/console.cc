@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 namespace sluice::io {
@@ -34,6 +35,11 @@ size_t terminal_columns(StandardStream stream) {
   winsize size{};
   if (::ioctl(descriptor_of(stream), TIOCGWINSZ, &size) != 0) return 0;
   return size.ws_col;
+}
+
+bool reader_is_gone(StandardStream stream) {
+  pollfd entry{.fd = descriptor_of(stream), .events = 0, .revents = 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 Result<> write_all(StandardStream stream, std::string_view text) {

@@ -18,6 +18,8 @@ enum class StandardStream : uint8_t { in, out, err };
 bool is_terminal(StandardStream stream);
 /// Of the terminal behind `stream`; 0 when there is none.
 size_t terminal_columns(StandardStream stream);
+/// Whether `stream` is a pipe or socket that nobody reads any more.
+bool reader_is_gone(StandardStream stream);
 /// Writes all of it. connection_closed when the reader of a pipe is gone; else what the system said
 /// ("write standard output: ...").
 Result<> write_all(StandardStream stream, std::string_view text);

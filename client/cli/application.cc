@@ -1,6 +1,10 @@
 #include "client/cli/application.h"
 
+#include <algorithm>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "client/cli/commands.h"
 #include "client/cli/exit_code.h"
@@ -39,6 +43,38 @@ std::string parsed_path(const CLI::App& app) {
     path += " " + next->get_name();
   }
   return path;
+}
+
+const CLI::App& deepest(const CLI::App& app) {
+  const CLI::App* reached = &app;
+  while (!reached->get_subcommands().empty()) reached = reached->get_subcommands().front();
+  return *reached;
+}
+
+/// "take topic, produce or log".
+std::string commands_of(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    if (!command->get_group().empty()) names += (names.empty() ? "" : ", ") + command->get_name();
+  }
+  return "take one of " + names;
+}
+
+/// What is wrong with the arguments, in the order in which they were typed.
+std::string usage_problem(const CLI::App& app, const CLI::ParseError& error,
+                          std::span<char*> arguments) {
+  const CLI::App& reached = deepest(app);
+  const bool wants_command = !reached.get_subcommands(nullptr).empty();
+  const std::vector<std::string> left = app.remaining(true);
+  for (const std::string_view argument : arguments) {
+    if (std::ranges::find(left, argument) == left.end()) continue;
+    const std::string quoted = "'" + std::string(argument) + "'";
+    if (argument.starts_with('-')) return quoted + " is unknown";
+    if (wants_command) return quoted + " is no command; " + commands_of(reached);
+    return quoted + " is one argument too many";
+  }
+  if (wants_command) return "what shall be done? " + commands_of(reached);
+  return error.what();
 }
 
 void print_error(const std::string& line) {
@@ -97,7 +133,9 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app->exit(error);
     const std::string path = parsed_path(*app);
-    print_error(path + ": " + error.what() + "; see " + path + " --help");
+    const std::string problem =
+        usage_problem(*app, error, std::span(argv, static_cast<size_t>(argc)).subspan(1));
+    print_error(path + ": " + problem + "; see " + path + " --help");
     return to_int(ExitCode::usage);
   }
   io::catch_interrupts();

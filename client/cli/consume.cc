@@ -132,6 +132,8 @@ class Consumption {
     RETURN_IF_ERROR(assign());
     Progress progress(shell_);
     while (!ends_.all_reached() && !is_full() && !io::interrupted()) {
+      // As with `| head`: nothing may come for long that would fail to be written.
+      if (io::reader_is_gone(io::StandardStream::out)) return {};
       const uint64_t missing = flags_.count == 0 ? UINT64_MAX : flags_.count - records_;
       const size_t most = std::min<uint64_t>(kRecordsAPoll, missing);
       ASSIGN_OR_RETURN(const auto records, consumer_.poll(most, kPollTimeout));

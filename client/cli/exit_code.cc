@@ -56,7 +56,6 @@ ExitCode exit_code_of(Errc code) {
     case Errc::pressure:
     case Errc::cancelled:
     case Errc::shutting_down:
-    case Errc::too_many:
     case Errc::outcome_unknown:
     case Errc::would_block:
     case Errc::recovering:

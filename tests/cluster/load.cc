@@ -1,5 +1,7 @@
 #include "tests/cluster/load.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace sluice::cluster {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -99,7 +101,7 @@ TEST(Tour, ErrorsAreOneLineThatNamesTheThing) {
                                              {"produce", "missing"},
                                              {"topic", "list", "-b", "127.0.0.1:1"},
                                              {"consume", "t", "--frm", "end"}}) {
-    const Said said = node.sluice(arguments);
+    const Said said = node.sluice(arguments, "line\n");
     EXPECT_EQ(std::ranges::count(said.err, '\n'), 1) << said.err;
     EXPECT_NE(said.err.find(arguments[0]), std::string::npos) << said.err;
     EXPECT_EQ(said.out, "");
