@@ -1,0 +1,139 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/strong.h"
+#include "base/time.h"
+
+namespace sluice::sim {
+
+/// Names a record of a run: its bytes follow from it, so that what is read can be told and checked.
+struct RecordId {
+  uint32_t producer = 0;
+  uint32_t number = 0;
+  auto operator<=>(const RecordId&) const = default;
+  std::string to_string() const;
+};
+
+/// The value of a record: its name and some bytes to fill it up, of a size that differs from record
+/// to record.
+std::string value_of(RecordId id);
+/// None when the value is not, byte for byte, one that a run writes.
+std::optional<RecordId> record_of(std::string_view value);
+
+struct Place {
+  std::string topic;
+  PartitionId partition{0};
+  auto operator<=>(const Place&) const = default;
+  std::string to_string() const;
+};
+
+enum class Outcome : uint8_t {
+  pending,
+  acknowledged,
+  refused,  ///< an error that says that it was not written
+  unknown,  ///< an error that leaves it open
+};
+
+/// What became of one record that was handed to a producer.
+struct Attempt {
+  RecordId id;
+  Place place;
+  /// Its producer promises order, and no duplicates through retries.
+  bool idempotent = false;
+  Outcome outcome = Outcome::pending;
+  Offset offset{-1};
+  /// Power cuts survived when the outcome came.
+  uint32_t era = 0;
+  std::string error;
+};
+
+/// A record that somebody read.
+struct Sighting {
+  std::string reader;
+  Place place;
+  Offset offset{0};
+  LeaderEpoch epoch{-1};
+  RecordId id;
+  uint32_t era = 0;
+};
+
+/// What somebody was told about a partition's end.
+struct Mark {
+  std::string reader;
+  Place place;
+  Offset high_watermark{0};
+  uint32_t era = 0;
+};
+
+/// Everything that clients were promised and shown in a run, and what was done to the cluster
+/// meanwhile: what invariants are checked on.
+class History {
+ public:
+  /// `now` dates the lines that to_text() shows.
+  explicit History(std::function<Duration()> now) : now_(std::move(now)) {}
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
+  /// Topics that sync before each acknowledgement survive power cuts; all others only processes.
+  void add_topic(const std::string& name, bool synced) { topics_[name] = synced; }
+  bool is_synced(const std::string& topic) const { return topics_.at(topic); }
+
+  void sent(RecordId id, Place place, bool idempotent);
+  void acknowledged(RecordId id, Offset offset);
+  void failed(RecordId id, const Error& why, bool definite);
+  void saw(const std::string& reader, const Place& place, Offset offset, LeaderEpoch epoch,
+           std::string_view value);
+  void was_told(const std::string& reader, const Place& place, Offset high_watermark);
+  /// A record of the log as it is when all is over; in the order of the offsets.
+  void found(const Place& place, Offset offset, LeaderEpoch epoch, std::string_view value);
+
+  /// All of the log was found: what is missing in it is lost.
+  void set_log_complete() { log_complete_ = true; }
+  bool log_complete() const { return log_complete_; }
+
+  /// The machine is up again after a power cut: what comes now is of another era.
+  void begin_era() { ++era_; }
+  uint32_t era() const { return era_; }
+  /// A line for the reader of a failure.
+  void note(std::string text);
+  /// Something that is wrong whatever else happened.
+  void violated(std::string what);
+
+  const std::map<RecordId, Attempt>& attempts() const { return attempts_; }
+  const std::vector<Sighting>& sightings() const { return sightings_; }
+  const std::vector<Mark>& marks() const { return marks_; }
+  const std::map<Place, std::vector<Sighting>>& log() const { return log_; }
+  const std::vector<std::string>& violations() const { return violations_; }
+  size_t count(Outcome outcome) const;
+  size_t pending() const { return count(Outcome::pending); }
+
+  /// The dated lines, oldest first, at most the last `lines`.
+  std::string to_text(size_t lines) const;
+
+ private:
+  Attempt& attempt(RecordId id);
+  void settle(RecordId id, Outcome outcome);
+
+  const std::function<Duration()> now_;
+  std::map<std::string, bool> topics_;
+  std::map<RecordId, Attempt> attempts_;
+  std::vector<Sighting> sightings_;
+  std::vector<Mark> marks_;
+  std::map<Place, std::vector<Sighting>> log_;
+  std::vector<std::string> violations_;
+  std::vector<std::pair<Duration, std::string>> lines_;
+  bool log_complete_ = false;
+  uint32_t era_ = 0;
+};
+
+}  // namespace sluice::sim

@@ -1,0 +1,59 @@
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "tests/simulated/run.h"
+
+namespace {
+
+/// Runs one seed and shows what it did; true when all is well.
+bool show(uint64_t seed, const sluice::sim::RunOptions& options, bool verbose) {
+  // Before the run: what ends the program ends it after this line.
+  std::printf("seed %llu: ", static_cast<unsigned long long>(seed));
+  std::fflush(stdout);
+  const auto report = sluice::sim::run_seed(seed, options);
+  std::printf(
+      "trace %016llx, %llu steps, %.1f s, %zu acknowledged, %zu refused, %zu unknown, "
+      "%zu read, %u power cuts\n",
+      static_cast<unsigned long long>(report.trace), static_cast<unsigned long long>(report.steps),
+      static_cast<double>(report.lasted.count()) / 1e9, report.acknowledged, report.refused,
+      report.unknown, report.read, report.power_cuts);
+  if (verbose || !report.broken.empty()) std::fputs(report.history.c_str(), stdout);
+  for (const auto& sentence : report.broken) {
+    std::printf("seed %llu: BROKEN: %s\n", static_cast<unsigned long long>(seed), sentence.c_str());
+  }
+  std::fflush(stdout);
+  return report.broken.empty();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  uint64_t seed = 1;
+  uint64_t seeds = 1;
+  bool verbose = false;
+  bool keep_going = false;
+  sluice::sim::RunOptions options;
+  CLI::App app("Runs a simulated cluster from each seed while things go wrong, and checks it");
+  app.add_option("--seed", seed, "the first seed");
+  app.add_option("--seeds", seeds, "how many, one after the other");
+  app.add_option("--misfortunes", options.misfortunes, "in each run; 0: none");
+  app.add_flag("--trust-cache", options.trust_cache,
+               "restart the process alone after a failed sync");
+  app.add_flag("--keep-going", keep_going, "also after a seed that breaks something");
+  app.add_flag("--verbose", verbose, "show the history of runs that went well too");
+  app.add_option("--lines", options.shown_lines, "of a history, at most");
+  CLI11_PARSE(app, argc, argv);
+  uint64_t broken = 0;
+  for (uint64_t i = 0; i < seeds; ++i) {
+    if (show(seed + i, options, verbose)) continue;
+    ++broken;
+    if (!keep_going) break;
+  }
+  std::printf("%llu of %llu seeds broke something\n", static_cast<unsigned long long>(broken),
+              static_cast<unsigned long long>(seeds));
+  return broken == 0 ? 0 : 1;
+}

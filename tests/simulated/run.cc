@@ -1,0 +1,327 @@
+#include "tests/simulated/run.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "storage/inspect.h"
+#include "tests/simulated/broker_machine.h"
+#include "tests/simulated/clients.h"
+#include "tests/simulated/history.h"
+#include "tests/simulated/invariants.h"
+#include "tests/simulated/nemesis.h"
+
+namespace sluice::sim {
+namespace {
+
+constexpr uint32_t kBursts = 40;
+/// With everything healed, what was promised to happen happens within this.
+constexpr Duration kPatience = std::chrono::minutes(2);
+
+using Ends = std::map<Place, Offset>;
+
+std::vector<TopicPlan> topic_plans() {
+  const std::map<std::string, std::string> small = {{"segment.bytes", "8192"},
+                                                    {"index.interval.bytes", "256"},
+                                                    {"max.message.bytes", "16384"},
+                                                    {"retention.ms", "-1"}};
+  TopicPlan synced{.name = "synced", .partitions = 2, .configs = small};
+  synced.configs["flush"] = "every";
+  TopicPlan cached{.name = "cached", .partitions = 2, .configs = small};
+  cached.configs["flush"] = "none";
+  return {synced, cached};
+}
+
+/// Reads all records of a topic up to the given ends.
+template <class Visit>
+io::Task<bool> read_up_to(client::Cluster& cluster, std::string topic, Ends left, Visit visit) {
+  client::ConsumerCore consumer(cluster, {.fetch_max_wait = client::Milliseconds(50)});
+  std::erase_if(
+      left, [&](const auto& end) { return end.first.topic != topic || end.second == Offset(0); });
+  const TimePoint deadline = cluster.loop().now() + kPatience;
+  bool assigned = false;
+  while (!left.empty() && cluster.loop().now() < deadline) {
+    if (!assigned) {
+      assigned = (co_await consumer.assign(topic, client::SeekBeginning{})).has_value();
+      if (!assigned) co_await io::sleep_for(100ms);
+      continue;
+    }
+    auto records = co_await consumer.poll(1000, 200ms);
+    if (!records) continue;
+    for (const auto& record : *records) {
+      const Place place{topic, record.partition};
+      visit(place, record);
+      const auto end = left.find(place);
+      if (end != left.end() && record.offset + 1 >= end->second) left.erase(end);
+    }
+  }
+  co_await consumer.close();
+  co_return left.empty();
+}
+
+class Run {
+ public:
+  Run(uint64_t seed, const RunOptions& options)
+      : options_(options),
+        simulator_(seed),
+        history_([this] { return simulator_.now(); }),
+        broker_(simulator_, history_),
+        topics_(topic_plans()) {}
+
+  /// False when something hangs: then this must not be destroyed.
+  bool execute();
+  RunReport report();
+
+ private:
+  bool set_up();
+  void start_clients();
+  bool torment();
+  void wait_for_clients();
+  void probe();
+  void audit();
+  void verify_disk();
+  bool end_clients();
+
+  template <class Machine, class... Args>
+  Machine& add(Args&&... args) {
+    auto machine = std::make_unique<Machine>(simulator_, history_, std::forward<Args>(args)...);
+    Machine& added = *machine;
+    clients_.push_back(std::move(machine));
+    added.start();
+    return added;
+  }
+  bool administer(std::string name, AdminMachine::Job job);
+  bool wait(const std::function<bool()>& holds, const std::string& what);
+  bool learn_ends(const std::string& name);
+  bool read_log(const std::string& name, bool first);
+
+  const RunOptions options_;
+  Simulator simulator_;
+  History history_;
+  BrokerMachine broker_;
+  const std::vector<TopicPlan> topics_;
+  std::vector<std::unique_ptr<ClientMachine>> clients_;
+  std::vector<ClientMachine*> producers_;
+  std::vector<ReaderMachine*> readers_;
+  Ends ends_;
+};
+
+bool Run::wait(const std::function<bool()>& holds, const std::string& what) {
+  if (simulator_.run_until(holds, kPatience)) return true;
+  history_.violated("healed for two minutes, " + what);
+  return false;
+}
+
+/// True when the job came to its end.
+bool Run::administer(std::string name, AdminMachine::Job job) {
+  auto& machine = add<AdminMachine>(name, std::move(job));
+  return wait([&] { return machine.done(); }, name + " is not done");
+}
+
+bool Run::set_up() {
+  for (const auto& topic : topics_) {
+    const auto flush = topic.configs.find("flush");
+    history_.add_topic(topic.name, flush != topic.configs.end() && flush->second == "every");
+  }
+  if (auto booted = broker_.boot(); !booted) {
+    history_.violated("a new broker does not start: " + std::string(booted.error().message()));
+    return false;
+  }
+  return administer(
+      "creator", [this](client::Cluster&, client::AdminCore& admin) -> io::Task<void> {
+        for (const auto& topic : topics_) {
+          auto created = co_await admin.create_topic(
+              {.name = topic.name, .partitions = topic.partitions, .configs = topic.configs});
+          if (!created)
+            history_.violated("create topic: " + std::string(created.error().message()));
+        }
+      });
+}
+
+void Run::start_clients() {
+  using client::Milliseconds;
+  for (uint32_t number = 0; number < 3; ++number) {
+    client::ProducerOptions options{.batch_size = 2048,
+                                    .buffer_memory = 64 * 1024,
+                                    .linger = Milliseconds(number * 5),
+                                    .max_block = Milliseconds(60'000),
+                                    .delivery_timeout = Milliseconds(60'000),
+                                    .compression = client::Compression(number),
+                                    .max_in_flight = 5};
+    producers_.push_back(&add<ProducerMachine>(number, topics_, options, kBursts));
+  }
+  producers_.push_back(&add<OneShotMachine>(3u, topics_, kBursts));
+  for (const auto& topic : topics_) {
+    readers_.push_back(&add<ReaderMachine>("reader-of-" + topic.name, topic.name));
+  }
+  add<WatcherMachine>(topics_);
+}
+
+bool Run::torment() {
+  std::vector<ClientMachine*> victims = producers_;
+  victims.insert(victims.end(), readers_.begin(), readers_.end());
+  Nemesis nemesis(simulator_, history_, broker_, victims, options_.trust_cache);
+  for (uint32_t i = 0; i < options_.misfortunes; ++i) {
+    if (!nemesis.strike()) return false;
+  }
+  return nemesis.heal();
+}
+
+void Run::wait_for_clients() {
+  wait([&] { return std::ranges::all_of(producers_, &ClientMachine::done); },
+       "producers are not done");
+  if (history_.pending() > 0) {
+    history_.violated(std::to_string(history_.pending()) + " records have no outcome");
+  }
+}
+
+/// Everybody may go on where the others left the log.
+void Run::probe() {
+  const uint32_t number = 4;
+  const client::ProducerOptions options{.delivery_timeout = client::Milliseconds(10'000)};
+  auto& machine = add<ProducerMachine>(number, topics_, options, 4u);
+  wait([&] { return machine.done(); }, "a new producer is not done");
+  for (const auto& [id, attempt] : history_.attempts()) {
+    if (id.producer != number || attempt.outcome == Outcome::acknowledged) continue;
+    history_.violated(id.to_string() + " was sent when all was healed: " + attempt.error);
+  }
+}
+
+/// Where the logs end, once everything in them is committed.
+bool Run::learn_ends(const std::string& name) {
+  bool committed = false;
+  const auto learn = [&](client::Cluster& cluster, client::AdminCore& admin) -> io::Task<void> {
+    const TimePoint deadline = cluster.loop().now() + 10s;
+    while (!committed && cluster.loop().now() < deadline) {
+      committed = true;
+      for (const auto& topic : topics_) {
+        auto described = co_await admin.describe_topic(topic.name);
+        committed &= described.has_value();
+        if (!described) break;
+        for (const auto& partition : described->partitions) {
+          ends_[{topic.name, partition.id}] = partition.log_end;
+          committed &= partition.problem.empty() && partition.high_watermark == partition.log_end;
+        }
+      }
+      if (!committed) co_await io::sleep_for(200ms);
+    }
+  };
+  if (!administer(name, learn)) return false;
+  if (!committed) history_.violated("what stands in the logs is not committed in the end");
+  return committed;
+}
+
+bool Run::read_log(const std::string& name, bool first) {
+  bool complete = true;
+  const auto read = [&](client::Cluster& cluster, client::AdminCore&) -> io::Task<void> {
+    for (const auto& topic : topics_) {
+      const auto visit = [&](const Place& place, const client::ConsumedRecord& record) {
+        const std::string_view value = record.value.value_or("no value");
+        if (first) {
+          history_.found(place, record.offset, record.leader_epoch, value);
+        } else {
+          history_.saw(name, place, record.offset, record.leader_epoch, value);
+        }
+      };
+      complete &= co_await read_up_to(cluster, topic.name, ends_, visit);
+    }
+  };
+  if (!administer(name, read)) return false;
+  if (!complete) history_.violated(name + " cannot read the logs to their ends");
+  return complete;
+}
+
+void Run::audit() {
+  if (!learn_ends("surveyor")) return;
+  const auto has_all = [&](const ReaderMachine* reader) {
+    return std::ranges::all_of(ends_, [&](const auto& end) {
+      if ("reader-of-" + end.first.topic != reader->name() || end.second == Offset(0)) return true;
+      const auto position = reader->positions().find(end.first.partition);
+      return position != reader->positions().end() && position->second >= end.second;
+    });
+  };
+  wait([&] { return std::ranges::all_of(readers_, has_all); }, "the readers are not at the ends");
+  if (!read_log("auditor", true)) return;
+  history_.set_log_complete();
+  if (auto stopped = broker_.shut_down(); !stopped) {
+    history_.violated("stop: " + std::string(stopped.error().message()));
+  }
+  verify_disk();
+  if (auto booted = broker_.boot(); !booted) {
+    history_.violated("start after a stop: " + std::string(booted.error().message()));
+    return;
+  }
+  const Ends before = std::exchange(ends_, {});
+  if (!learn_ends("second surveyor")) return;
+  if (ends_ != before) history_.violated("a stop and a start moved the ends of logs");
+  read_log("second auditor", false);
+}
+
+void Run::verify_disk() {
+  SimNode& node = simulator_.add_node("inspector", {.disk = broker_.disk()});
+  MemoryBudget memory("inspector", 64_MiB);
+  storage::InspectSink sink;
+  sink.on_problem = [&](const std::string& path, const std::string& problem) {
+    history_.violated("on the disk " + path + ": " + problem);
+  };
+  auto counts = simulator_.run_on(
+      node.executor().control(),
+      storage::inspect(node.disk(), BrokerMachine::kDirectory,
+                       {.records = true, .verify = true, .dense = true}, sink, memory));
+  if (!counts) history_.violated("inspect: " + std::string(counts.error().message()));
+}
+
+bool Run::end_clients() {
+  for (const auto& machine : clients_) machine->stop();
+  const auto all_done = [&] {
+    return std::ranges::all_of(clients_, [](const auto& machine) { return machine->done(); });
+  };
+  if (!wait(all_done, "clients that were stopped go on")) return false;
+  clients_.clear();
+  return true;
+}
+
+bool Run::execute() {
+  if (set_up()) {
+    start_clients();
+    if (torment()) {
+      wait_for_clients();
+      probe();
+      audit();
+    }
+  }
+  if (!end_clients()) return false;
+  if (broker_.given_up()) {
+    broker_.kill();
+  } else if (broker_.on()) {
+    static_cast<void>(broker_.shut_down());
+  }
+  return true;
+}
+
+RunReport Run::report() {
+  return {.trace = simulator_.trace_hash(),
+          .steps = simulator_.steps(),
+          .lasted = simulator_.now(),
+          .acknowledged = history_.count(Outcome::acknowledged),
+          .refused = history_.count(Outcome::refused),
+          .unknown = history_.count(Outcome::unknown),
+          .read = history_.sightings().size(),
+          .power_cuts = history_.era(),
+          .broken = broken_invariants(history_),
+          .history = history_.to_text(options_.shown_lines)};
+}
+
+}  // namespace
+
+RunReport run_seed(uint64_t seed, const RunOptions& options) {
+  auto run = std::make_unique<Run>(seed, options);
+  const bool ended = run->execute();
+  RunReport report = run->report();
+  // Coroutines that hang would be destroyed under what they wait for.
+  if (!ended) static_cast<void>(run.release());
+  return report;
+}
+
+}  // namespace sluice::sim
