@@ -58,6 +58,13 @@ Partition::~Partition() = default;
 
 io::Task<Result<>> Partition::lead(LeaderEpoch epoch) {
   CO_RETURN_IF_ERROR(co_await log_->start_epoch(epoch));
+  if (flushes_every()) {
+    // What the process before this one may have committed, and what it only appended: without this
+    // the high watermark would go back to the last checkpoint, and stay there until an append.
+    const Offset end = log_->ends().end;
+    CO_RETURN_IF_ERROR(co_await log_->sync_to(end));
+    advance(end, 0);
+  }
   epoch_.store(epoch.value(), std::memory_order_release);
   co_return Result<>{};
 }
