@@ -121,7 +121,9 @@ bool PartitionSender::ready() const {
 }
 
 void PartitionSender::send_more() {
-  while (!stopped_ && !finding_ && in_flight_ < ports_.options.max_in_flight && !stalled() &&
+  // The whole window counts, not what is in flight of it: a broker knows a batch again among the
+  // last five, and those behind the front may be done.
+  while (!stopped_ && !finding_ && window_.size() < ports_.options.max_in_flight && !stalled() &&
          (window_.empty() || ready())) {
     auto taken = ports_.accumulator.take(queue_, in_flight_ == 0, ports_.options.linger, &wake_at_);
     if (!taken) return;
@@ -198,8 +200,9 @@ io::Task<Result<BatchOutcome>> PartitionSender::ask(Batch& batch, Connection& co
   }
   const auto& said = answer->header.produce().partitions(0);
   if (said.error().code() != 0) {
-    co_return fail(
-        Error(errc_from_wire(said.error().code()), said.error().message()).with_context(label()));
+    const Errc code = errc_from_wire(said.error().code());
+    const auto& message = said.error().message();
+    co_return fail((message.empty() ? Error(code) : Error(code, message)).with_context(label()));
   }
   BatchOutcome outcome{.base_offset = Offset(said.base_offset()),
                        .level = level_of(said.receipt().level()),
