@@ -65,7 +65,7 @@ for round in $(seq "$rounds"); do
     sleep 0.02
   done
   # EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH.
-  perl -e 'open(my $d, "<", $ARGV[0]) or die; ioctl($d, 0x8004587d, pack("L", 2)) or die "shutdown: $!"' "$dir/disk"
+  perl -e 'open(my $d, "<", $ARGV[0]) or die; my $flag = pack("L", 2); ioctl($d, 0x8004587d, $flag) or die "shutdown: $!"' "$dir/disk"
   wait "$feeder" || true
   feeder=
   kill -9 "$broker" 2>/dev/null || true
