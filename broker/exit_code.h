@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "base/result.h"
 
 namespace sluice::broker {
@@ -33,6 +35,23 @@ constexpr int exit_code_of(Errc code) {
       return 9;
     default:
       return 1;
+  }
+}
+
+/// What a person can do about it, for messages of the system that do not say; empty when nothing
+/// general can be said.
+constexpr std::string_view way_out_of(Errc code) {
+  switch (code) {
+    case Errc::address_in_use:
+      return "stop whoever listens there or choose another address";
+    case Errc::permission_denied:
+      return "give the user that runs the broker the right to it, or name another place";
+    case Errc::disk_full:
+      return "free some space on that device or name a directory on another one";
+    case Errc::disk_failed:
+      return "check the device and the kernel's log; restart once it is sound";
+    default:
+      return {};
   }
 }
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,8 +25,11 @@ namespace sluice::broker {
 namespace {
 
 void complain(const Error& error) {
-  std::fprintf(stderr, "sluiced: %.*s\n", static_cast<int>(error.message().size()),
-               error.message().data());
+  std::string text(error.message());
+  // Our own messages say what to do behind a semicolon, the system's do not.
+  const std::string_view way_out = way_out_of(error.code());
+  if (!way_out.empty() && text.find(';') == text.npos) text.append("; ").append(way_out);
+  std::fprintf(stderr, "sluiced: %s\n", text.c_str());
 }
 
 /// Before there is a runtime: it is built from what stands in the file.

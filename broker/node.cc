@@ -138,8 +138,11 @@ io::Task<Result<>> Node::name_cluster() {
     if (properties && *properties && cluster_id.empty()) cluster_id = (*properties)->cluster_id;
   }
   if (cluster_id.empty()) cluster_id = Uuid::random(ports_.runtime.random).text();
+  // In one step with the registration: each is a wait for the device.
+  CO_ASSIGN_OR_RETURN(auto registration, registration_of(0, false));
   std::vector<cluster::MetadataRecord> records(1);
   records.front().mutable_cluster_created()->set_cluster_id(cluster_id);
+  records.push_back(std::move(registration));
   co_return co_await store_.commit(std::move(records));
 }
 
@@ -205,7 +208,8 @@ io::Task<Result<>> Node::import_logs() {
       partition.set_leader(options_.node_id.value());
     }
     auto& partition = *topic.mutable_partitions(log->partition().partition.value());
-    partition.set_leader_epoch(std::max(0, log->latest_epoch().value()));
+    const int32_t epoch = log->latest_epoch().value() + (unclean_ ? 1 : 0);
+    partition.set_leader_epoch(std::max(0, epoch));
   }
   for (auto& [name, topic] : topics) {
     std::vector<cluster::MetadataRecord> records(1);
@@ -216,27 +220,37 @@ io::Task<Result<>> Node::import_logs() {
   co_return Result<>{};
 }
 
-io::Task<Result<>> Node::register_broker(uint16_t port, bool unclean) {
+Result<cluster::MetadataRecord> Node::registration_of(uint16_t port, bool unclean) const {
   const std::string& named = options_.advertised.empty() ? options_.listen : options_.advertised;
-  CO_ASSIGN_OR_RETURN(io::Endpoint advertised, endpoint_of("advertised", named));
+  ASSIGN_OR_RETURN(io::Endpoint advertised, endpoint_of("advertised", named));
   if (advertised.port == 0) advertised.port = port;
-  std::vector<cluster::MetadataRecord> records(1);
-  auto& broker = *records.front().mutable_broker_registered();
+  cluster::MetadataRecord record;
+  auto& broker = *record.mutable_broker_registered();
   broker.set_node_id(options_.node_id.value());
   broker.set_host(advertised.host);
   broker.set_port(advertised.port);
   broker.set_rack(options_.rack);
   broker.set_unclean(unclean);
-  const BrokerImage wanted{options_.node_id, advertised.host, advertised.port, options_.rack};
+  return record;
+}
+
+io::Task<Result<>> Node::register_broker(uint16_t port, bool unclean) {
+  CO_ASSIGN_OR_RETURN(auto record, registration_of(port, unclean));
+  const auto& wanted = record.broker_registered();
   const auto image = store_.image();
   const BrokerImage* known = image->broker(options_.node_id);
-  if (!unclean && known != nullptr && *known == wanted) co_return Result<>{};
+  const bool same = known != nullptr && known->host == wanted.host() &&
+                    known->port == wanted.port() && known->rack == wanted.rack();
+  // After an unclean stop there is something to say all the same, if anything was led.
+  if (same && (!unclean || image->topics.size() == 0)) co_return Result<>{};
+  std::vector<cluster::MetadataRecord> records;
+  records.push_back(std::move(record));
   co_return co_await store_.commit(std::move(records));
 }
 
 io::Task<Result<>> Node::serve() {
   // Before anybody can append: what was led before the stop is led in a new epoch.
-  CO_RETURN_IF_ERROR(co_await register_broker(0, unclean_));
+  CO_RETURN_IF_ERROR(co_await register_broker(0, unclean_ && !fresh_metadata_));
   co_await partitions_->follow(store_.image());
 
   verbs_ = std::make_unique<Verbs>(store_, *partitions_, table_, *logs_, options_,

@@ -73,6 +73,7 @@ class Node {
   io::Task<Result<>> name_cluster();
   io::Task<Result<>> open_logs();
   io::Task<Result<>> import_logs();
+  Result<cluster::MetadataRecord> registration_of(uint16_t port, bool unclean) const;
   io::Task<Result<>> register_broker(uint16_t port, bool unclean);
   io::Task<Result<>> serve();
   io::Task<bool> was_stopped_cleanly();

@@ -47,7 +47,7 @@ struct WalSnapshot {
 
 struct WalOptions {
   /// Of one file; a larger frame gets a larger file.
-  size_t file_bytes = 1_MiB;
+  size_t file_bytes = 256_KiB;
 };
 
 /// The write-ahead log of the metadata: files of zeros written ahead, so that a commit changes no

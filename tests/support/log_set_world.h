@@ -63,6 +63,7 @@ class LogSetWorld {
 
   sim::Simulator& simulator() { return simulator_; }
   sim::SimDisk& disk() { return node_->disk(); }
+  io::Loop& control() { return node_->executor().control(); }
   template <class T>
   T run(io::Task<T> task) {
     return simulator_.run_on(node_->executor().control(), std::move(task));
