@@ -153,6 +153,8 @@ io::Task<Result<>> LogWriter::cut(Cut where) {
     CO_ASSIGN_OR_RETURN(active_, co_await ActiveSegment::resume(kept, kept_bytes));
   }
   CO_RETURN_IF_ERROR(co_await active_.truncate(position, end));
+  // Before anything is appended: what was cut must not come back behind it, nor overlap it.
+  CO_RETURN_IF_ERROR(co_await sync_cut());
   pacer_.restart(position);
   if (epochs.truncate_end(end)) CO_RETURN_IF_ERROR(co_await store_epochs(std::move(epochs)));
   epoch_ = log_.state.lock()->epochs.latest();
@@ -161,6 +163,12 @@ io::Task<Result<>> LogWriter::cut(Cut where) {
   state->active_max_timestamp = active_.max_timestamp();
   state->last_stable = producers_.oldest_transaction().value_or(end);
   co_return {};
+}
+
+io::Task<Result<>> LogWriter::sync_cut() {
+  CO_ASSIGN_OR_RETURN(auto file, co_await active_.segment()->file()->open());
+  CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::commit));
+  co_return co_await log_.ports.disk.sync_directory(log_.folder());
 }
 
 /// Takes the files of segments away, last first. Whoever holds a slice still reads it.

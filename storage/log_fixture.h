@@ -155,6 +155,28 @@ class LogWorld {
     return offsets;
   }
 
+  /// What happens to a file behind the log's back.
+  void overwrite(const std::string& name, uint64_t position, ByteView bytes) {
+    auto file = run(node_.disk().open("/data/t-0/" + name, io::OpenMode::write));
+    ASSERT_TRUE(file) << file.error().message();
+    ASSERT_TRUE(run((*file)->write_at(position, std::span(&bytes, 1), io::Lane::cold)));
+  }
+  void flip_byte(const std::string& name, uint64_t position) {
+    auto file = run(node_.disk().open("/data/t-0/" + name, io::OpenMode::write));
+    std::byte byte;
+    ASSERT_TRUE(run((*file)->read_at(position, MutableBytes(&byte, 1), io::Lane::cold)));
+    byte ^= std::byte{0xff};
+    overwrite(name, position, ByteView(&byte, 1));
+  }
+  void resize(const std::string& name, uint64_t size) {
+    auto file = run(node_.disk().open("/data/t-0/" + name, io::OpenMode::write));
+    ASSERT_TRUE(run((*file)->truncate(size)));
+  }
+  uint64_t size_of(const std::string& name) {
+    auto file = run(node_.disk().open("/data/t-0/" + name, io::OpenMode::read));
+    return *(*file)->size();
+  }
+
   std::vector<std::string> files() {
     std::vector<std::string> names;
     auto entries = run(node_.disk().list("/data/t-0"));

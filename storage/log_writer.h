@@ -113,6 +113,7 @@ class LogWriter {
   io::Task<Result<>> store_epochs(LeaderEpochs epochs);
   io::Task<Result<Cut>> find_cut(Offset end);
   io::Task<Result<>> cut(Cut where);
+  io::Task<Result<>> sync_cut();
   io::Task<Result<>> retire(std::vector<SealedSegment> segments);
   io::Task<Result<>> finish_files();
   Error broken(Error cause, std::string_view doing);

@@ -1,6 +1,7 @@
 #include "storage/recovery.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,7 +35,9 @@ class Recovery {
   io::Task<Result<>> open_checked(FoundSegment found, size_t place);
   io::Task<Result<>> end_at(ActiveSegment segment, SegmentCheck& check, size_t place);
   io::Task<Result<std::optional<std::string>>> find_damage(SegmentCheck& check, size_t place);
+  io::Task<Result<>> remove_deleted();
   io::Task<Result<>> remove_segments(size_t from);
+  io::Task<Result<>> remove_files(Offset base);
   io::Task<Result<>> load_epochs();
   io::Task<Result<>> load_producers(ProducerState& producers);
   void publish();
@@ -92,6 +95,16 @@ io::Task<Result<>> Recovery::find_segments() {
     }
   }
   for (const auto& [base, segment] : by_base) found_.push_back(segment);
+  co_return co_await remove_deleted();
+}
+
+/// Segments wholly below the log start, which a crash has brought back.
+io::Task<Result<>> Recovery::remove_deleted() {
+  while (found_.size() > 1 && found_[1].base <= params_.log_start) {
+    changed_ = true;
+    CO_RETURN_IF_ERROR(co_await remove_files(found_.front().base));
+    found_.erase(found_.begin());
+  }
   co_return {};
 }
 
@@ -151,7 +164,9 @@ io::Task<Result<>> Recovery::open_checked(FoundSegment found, size_t place) {
       log_.space, found.base, params_.options.segment_index_bytes, Segment::IndexEntries{});
   CO_ASSIGN_OR_RETURN(auto rebuilt, co_await ActiveSegment::resume(segment, 0));
   CO_ASSIGN_OR_RETURN(auto file, co_await segment->file()->open());
-  SegmentCheck check(std::move(file), found.log, found.base);
+  const Offset limit = place + 1 < found_.size() ? found_[place + 1].base
+                                                 : Offset(std::numeric_limits<int64_t>::max());
+  SegmentCheck check(std::move(file), found.log, found.base, limit);
   uint64_t reported = 0;
   for (;;) {
     CO_ASSIGN_OR_RETURN(const auto batch, co_await check.next());
@@ -190,6 +205,10 @@ io::Task<Result<>> Recovery::end_at(ActiveSegment segment, SegmentCheck& check, 
                                                {"bytes_cut", found_[place].log - segment.bytes()}});
       CO_RETURN_IF_ERROR(co_await segment.cut_back());
       CO_RETURN_IF_ERROR(co_await remove_segments(place + 1));
+      // What was cut must not come back behind what is appended next.
+      CO_ASSIGN_OR_RETURN(auto file, co_await segment.segment()->file()->open());
+      CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::background));
+      CO_RETURN_IF_ERROR(co_await log_.ports.disk.sync_directory(log_.folder()));
     }
   }
   active_ = std::move(segment);
@@ -218,14 +237,17 @@ io::Task<Result<std::optional<std::string>>> Recovery::find_damage(SegmentCheck&
 }
 
 io::Task<Result<>> Recovery::remove_segments(size_t from) {
-  while (found_.size() > from) {
-    for (const std::string_view suffix :
-         {kLogSuffix, kIndexSuffix, kTimeIndexSuffix, kAbortedIndexSuffix}) {
-      std::string path = segment_path(log_.folder(), found_.back().base, suffix);
-      auto removed = co_await log_.ports.disk.remove(std::move(path));
-      if (!removed && !(removed.error() == Errc::file_not_found)) co_return removed;
-    }
-    found_.pop_back();
+  for (; found_.size() > from; found_.pop_back()) {
+    CO_RETURN_IF_ERROR(co_await remove_files(found_.back().base));
+  }
+  co_return {};
+}
+
+io::Task<Result<>> Recovery::remove_files(Offset base) {
+  for (const std::string_view suffix :
+       {kLogSuffix, kIndexSuffix, kTimeIndexSuffix, kAbortedIndexSuffix}) {
+    auto removed = co_await log_.ports.disk.remove(segment_path(log_.folder(), base, suffix));
+    if (!removed && !(removed.error() == Errc::file_not_found)) co_return removed;
   }
   co_return {};
 }

@@ -15,10 +15,11 @@ constexpr int kMostCandidates = 4096;
 
 }  // namespace
 
-SegmentCheck::SegmentCheck(std::shared_ptr<io::File> file, uint64_t size, Offset base)
+SegmentCheck::SegmentCheck(std::shared_ptr<io::File> file, uint64_t size, Offset base, Offset limit)
     : file_(std::move(file)),
       size_(size),
       expected_(base),
+      limit_(limit),
       buffer_(std::min<uint64_t>(kChunk, size)) {}
 
 ByteView SegmentCheck::buffered(uint64_t position) const {

@@ -17,8 +17,8 @@ namespace sluice::storage {
 /// Reads a MiB at a time; batches larger than that are checked in pieces.
 class SegmentCheck {
  public:
-  /// Of a file of `size` bytes whose first batch must be at or above `base`.
-  SegmentCheck(std::shared_ptr<io::File> file, uint64_t size, Offset base);
+  /// Of a file of `size` bytes whose batches must lie in [base, limit).
+  SegmentCheck(std::shared_ptr<io::File> file, uint64_t size, Offset base, Offset limit);
 
   /// The next good batch; nothing at the end and at a bad one, see failure(). Errors are the
   /// disk's.
@@ -51,6 +51,7 @@ class SegmentCheck {
   const uint64_t size_;
   uint64_t position_ = 0;
   Offset expected_;
+  const Offset limit_;
   std::optional<std::string> failure_;
   std::vector<std::byte> buffer_;
   uint64_t buffer_at_ = 0;
