@@ -25,6 +25,7 @@ ExitCode exit_code_of(Errc code) {
     case Errc::not_authorized:
     case Errc::permission_denied:
     case Errc::throttled:
+    case Errc::too_many:
       return ExitCode::refused;
     case Errc::timed_out:
       return ExitCode::timed_out;

@@ -103,8 +103,9 @@ class Dump {
            {"gaps", counts.gaps},
            {"problems", counts.problems}},
           counted(counts.logs, "log") + ", " + counted(counts.files, "file") + ", " +
-              format_rough_size(counts.bytes) + ", " + format_count(counts.batches) + " batches, " +
-              counted(counts.records, "record") + ", " + counted(counts.problems, "problem"));
+              format_rough_size(counts.bytes) + ", " + counted(counts.batches, "batch", "batches") +
+              ", " + counted(counts.records, "record") + ", " +
+              counted(counts.problems, "problem"));
   }
 
   /// The first error of writing, if any; the rest of the output was dropped then.

@@ -6,10 +6,10 @@
 
 namespace sluice::cli {
 
-std::string counted(uint64_t count, std::string_view noun) {
-  std::string text = format_count(count) + " " + std::string(noun);
-  if (count != 1) text += 's';
-  return text;
+std::string counted(uint64_t count, std::string_view noun, std::string_view plural) {
+  const std::string number = format_count(count) + " ";
+  if (count == 1) return number + std::string(noun);
+  return number + (plural.empty() ? std::string(noun) + "s" : std::string(plural));
 }
 
 std::string throughput_line(uint64_t records, uint64_t bytes, double seconds) {
