@@ -196,7 +196,7 @@ Fetcher::Plan Fetcher::plan(NodeId leader) {
         std::clamp(share, std::min(2 * partition->average_batch, options_.fetch_partition_bytes),
                    options_.fetch_partition_bytes);
     const bool no_room = available < limit && !memory.untouched();
-    if (no_room) assignment_.want_memory(limit);
+    if (no_room) assignment_.want_memory(std::min(limit, memory.total()));
     if (partition->buffered >= limit) partition->wanted_below = limit / 2;
     if (no_room || partition->buffered >= limit) {
       out.partial = true;
