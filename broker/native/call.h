@@ -16,8 +16,6 @@ struct NativeCall {
   Exchange& exchange;
   const native::RequestHeader& request;
   native::ResponseHeader& response;
-  /// What follows the header; gone after exchange.release_frame().
-  MutableBytes payload;
 };
 
 // The handlers, one file each. An error answers the request as a whole; the connection goes on,
@@ -29,10 +27,13 @@ io::Task<Result<>> answer_delete_topic(NativeCall& call);
 io::Task<Result<>> answer_describe_topic(NativeCall& call);
 io::Task<Result<>> answer_alter_topic(NativeCall& call);
 io::Task<Result<>> answer_add_partitions(NativeCall& call);
-io::Task<Result<>> answer_produce(NativeCall& call);
 io::Task<Result<>> answer_fetch(NativeCall& call);
 io::Task<Result<>> answer_list_offsets(NativeCall& call);
 io::Task<Result<>> answer_delete_records(NativeCall& call);
 io::Task<Result<>> answer_init_producer(NativeCall& call);
+
+/// The hot path: decoded and encoded by hand, both parts of the frame in place.
+io::Task<void> answer_produce(NativeConnection& connection, Exchange& exchange, ByteView header,
+                              MutableBytes payload);
 
 }  // namespace sluice::broker

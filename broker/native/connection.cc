@@ -1,9 +1,12 @@
 #include "broker/native/connection.h"
 
+#include <cstdlib>
+
 #include <google/protobuf/arena.h>
 
 #include "broker/native/api.h"
 #include "broker/native/wire.h"
+#include "proto/native/produce_codec.h"
 
 namespace sluice::broker {
 namespace {
@@ -31,36 +34,46 @@ Result<FrameHead> NativeConnection::measure(ByteView begin) {
 }
 
 io::Task<void> NativeConnection::handle(Exchange& exchange) {
+  const size_t header_size = load_be<uint32_t>(exchange.frame.data() + 4);
+  const ByteView header = exchange.frame.subspan(native::kPrefixSize, header_size);
+  const MutableBytes payload = exchange.frame.subspan(native::kPrefixSize + header_size);
+  if (agreed_ && native::is_produce(header)) {
+    return answer_produce(*this, exchange, header, payload);
+  }
+  return answer_any(exchange, header, payload);
+}
+
+io::Task<void> NativeConnection::answer_any(Exchange& exchange, ByteView header,
+                                            MutableBytes payload) {
   google::protobuf::Arena arena(arena_in(exchange));
   auto& request = *google::protobuf::Arena::CreateMessage<native::RequestHeader>(&arena);
   auto& response = *google::protobuf::Arena::CreateMessage<native::ResponseHeader>(&arena);
-  const size_t header_size = load_be<uint32_t>(exchange.frame.data() + 4);
-  const MutableBytes header = exchange.frame.subspan(native::kPrefixSize, header_size);
-  if (auto decoded = decode_request(header, request); !decoded) {
-    exchange.api = static_cast<uint8_t>(kNativeApis.size() - 1);
+  exchange.api = kOtherApi;
+  auto decoded = decode_request(header, request);
+  if (decoded) {
+    exchange.api = api_index(request.request_case());
+    decoded = check(request, payload);
+  }
+  if (!decoded) {
     reject(exchange, request.correlation_id(), decoded.error());
     co_return;
   }
-  exchange.api = api_index(request.request_case());
   response.set_correlation_id(request.correlation_id());
-  NativeCall call{*this, exchange, request, response,
-                  exchange.frame.subspan(native::kPrefixSize + header_size)};
-  if (auto allowed = check(call); !allowed) {
-    reject(exchange, request.correlation_id(), allowed.error());
-    co_return;
-  }
+  NativeCall call{*this, exchange, request, response};
   co_await dispatch(call);
 }
 
-Result<> NativeConnection::check(const NativeCall& call) const {
-  const bool hello = call.request.has_hello();
-  if (!agreed_ && !hello) {
+Result<> NativeConnection::check(const native::RequestHeader& request, ByteView payload) const {
+  if (!agreed_ && !request.has_hello()) {
     return fail(Errc::invalid_request, "the first request of a connection is hello");
   }
-  if (agreed_ && hello) {
+  if (agreed_ && request.has_hello()) {
     return fail(Errc::invalid_request, "hello is said once on a connection");
   }
-  if (!call.payload.empty() && !call.request.has_produce()) {
+  if (request.has_produce()) {
+    return fail(Errc::malformed_frame, "the header holds more than one request");
+  }
+  if (!payload.empty()) {
     return fail(Errc::malformed_frame, "only a produce request has bytes behind its header");
   }
   return {};
@@ -85,8 +98,6 @@ io::Task<Result<>> answer(NativeCall& call) {
       return answer_alter_topic(call);
     case Request::kAddPartitions:
       return answer_add_partitions(call);
-    case Request::kProduce:
-      return answer_produce(call);
     case Request::kFetch:
       return answer_fetch(call);
     case Request::kListOffsets:
@@ -95,62 +106,58 @@ io::Task<Result<>> answer(NativeCall& call) {
       return answer_delete_records(call);
     case Request::kInitProducer:
       return answer_init_producer(call);
+    case Request::kProduce:
     case Request::REQUEST_NOT_SET:
       break;
   }
-  CHECK(false, "a decoded header holds a request");
+  CHECK(false, "other headers were refused");
+  std::abort();
 }
 
-/// Whether requests behind it may begin while it runs: produces keep the order of their appends, a
-/// session takes one fetch at a time, and the hello decides about all others.
+/// Whether requests behind it may begin only when it is answered: a session takes one fetch at a
+/// time, and the hello decides about all others.
 bool keeps_order(native::RequestHeader::RequestCase request) {
-  return request == native::RequestHeader::kProduce || request == native::RequestHeader::kFetch ||
-         request == native::RequestHeader::kHello;
+  return request == native::RequestHeader::kFetch || request == native::RequestHeader::kHello;
 }
 
 }  // namespace
 
 io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   Exchange& exchange = call.exchange;
-  const auto kind = call.request.request_case();
-  if (!keeps_order(kind)) {
-    exchange.delay = worker_.pressure().request_delay;
-    exchange.release_frame();
-    exchange.release_order();
-  }
+  exchange.release_frame();
+  exchange.delay = worker_.pressure().request_delay;
+  if (!keeps_order(call.request.request_case())) exchange.release_order();
   if (auto result = co_await answer(call); !result) {
     exchange.response.slices.clear();
     call.response.clear_response();
     put_error(*call.response.mutable_error(), result.error());
-    const bool silent =
-        kind == native::RequestHeader::kProduce && call.request.produce().acks() == 0;
-    if (silent || result.error() == Errc::malformed_frame) exchange.response.close_after = true;
-    if (silent) co_return;
-  } else if (call.response.response_case() == native::ResponseHeader::RESPONSE_NOT_SET) {
-    co_return;  // acks 0: nobody waits for an answer
   }
-  if (exchange.delay > Duration{0}) {
-    call.response.set_throttle_ms(static_cast<uint32_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(exchange.delay).count()));
-  }
+  call.response.set_throttle_ms(throttle_ms(exchange));
   size_t payload = 0;
   for (const auto& slice : exchange.response.slices) payload += slice.length;
   auto encoded = encode_response(call.response, payload, exchange.response, worker_.buffers());
   if (!encoded) reject(exchange, call.request.correlation_id(), encoded.error());
 }
 
-void NativeConnection::reject(Exchange& exchange, uint64_t correlation_id, const Error& why) {
+void NativeConnection::answer_error(Exchange& exchange, uint64_t correlation_id, const Error& why) {
   native::ResponseHeader response;
   response.set_correlation_id(correlation_id);
+  response.set_throttle_ms(throttle_ms(exchange));
   put_error(*response.mutable_error(), why);
   exchange.response.slices.clear();
-  exchange.response.close_after = true;
   // Without room even for this, the connection closes without an answer.
-  (void)encode_response(response, 0, exchange.response, worker_.buffers());
+  if (!encode_response(response, 0, exchange.response, worker_.buffers())) {
+    exchange.response.close_after = true;
+  }
+}
+
+void NativeConnection::reject(Exchange& exchange, uint64_t correlation_id, const Error& why) {
+  answer_error(exchange, correlation_id, why);
+  exchange.response.close_after = true;
 }
 
 void NativeConnection::refuse(Exchange& exchange, const Error& why) {
-  exchange.api = static_cast<uint8_t>(kNativeApis.size() - 1);
+  exchange.api = kOtherApi;
   reject(exchange, 0, why);
 }
 

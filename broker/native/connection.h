@@ -28,6 +28,11 @@ class NativeConnection final : public Protocol {
   Worker& worker() { return worker_; }
   const io::Endpoint& peer() const { return peer_; }
 
+  /// The request failed as a whole; the connection goes on.
+  void answer_error(Exchange& exchange, uint64_t correlation_id, const Error& why);
+  /// As answer_error, and the connection ends.
+  void reject(Exchange& exchange, uint64_t correlation_id, const Error& why);
+
   /// The hello was agreed on; only then other requests and frames of full size are taken.
   void agree() { agreed_ = true; }
   bool agreed() const { return agreed_; }
@@ -35,10 +40,9 @@ class NativeConnection final : public Protocol {
   FetchSession& fetch_session();
 
  private:
+  io::Task<void> answer_any(Exchange& exchange, ByteView header, MutableBytes payload);
   io::Task<void> dispatch(NativeCall& call);
-  Result<> check(const NativeCall& call) const;
-  /// Ends the request's connection with this answer.
-  void reject(Exchange& exchange, uint64_t correlation_id, const Error& why);
+  Result<> check(const native::RequestHeader& request, ByteView payload) const;
 
   const NativeFrontEnd& front_end_;
   Worker& worker_;

@@ -86,8 +86,6 @@ io::Task<Result<>> answer_fetch(NativeCall& call) {
     co_return fail(Errc::unsupported, "this broker does not replicate");
   }
   CO_ASSIGN_OR_RETURN(const auto named, decode_named(request));
-  call.exchange.release_frame();
-  call.exchange.delay = connection.worker().pressure().request_delay;
   std::vector<FetchedPartition> fetched;
   CO_RETURN_IF_ERROR(co_await connection.services().fetch.fetch(
       connection.fetch_session(), to_service(request, named, connection), fetched));

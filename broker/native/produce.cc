@@ -2,8 +2,10 @@
 
 #include <absl/container/inlined_vector.h>
 
+#include "broker/native/api.h"
 #include "broker/native/connection.h"
 #include "broker/native/wire.h"
+#include "proto/native/produce_codec.h"
 
 namespace sluice::broker {
 namespace {
@@ -20,55 +22,25 @@ Result<Acks> decode_acks(int32_t acks) {
 }
 
 /// Cuts the payload into the partitions' batches.
-Result<Partitions> decode_partitions(const native::ProduceRequest& request, MutableBytes payload) {
-  Partitions partitions;
-  partitions.reserve(static_cast<size_t>(request.partitions_size()));
-  for (const auto& partition : request.partitions()) {
-    if (partition.size() > payload.size()) {
+Result<> decode_partitions(const native::ProduceHeader& request, MutableBytes payload,
+                           Partitions& partitions) {
+  partitions.reserve(request.partitions.size());
+  for (const auto& from : request.partitions) {
+    if (from.size > payload.size()) {
       return fail(Errc::malformed_frame, "the batches of the request are larger than its payload");
     }
-    ASSIGN_OR_RETURN(const auto topic, decode_topic_id(partition.topic_id()));
-    ProducePartition target{.topic_id = topic,
-                            .partition = PartitionId{partition.partition()},
-                            .leader_epoch = std::nullopt,
-                            .batch = payload.first(partition.size())};
-    if (partition.has_leader_epoch()) target.leader_epoch = LeaderEpoch{partition.leader_epoch()};
-    partitions.push_back(target);
-    payload = payload.subspan(partition.size());
+    ASSIGN_OR_RETURN(const auto topic, decode_topic_id(as_text(from.topic_id)));
+    auto& to = partitions.emplace_back();
+    to.topic_id = topic;
+    to.partition = PartitionId{from.partition};
+    if (from.leader_epoch) to.leader_epoch = LeaderEpoch{*from.leader_epoch};
+    to.batch = payload.first(from.size);
+    payload = payload.subspan(from.size);
   }
   if (!payload.empty()) {
     return fail(Errc::malformed_frame, "the payload is larger than the batches of the request");
   }
-  return partitions;
-}
-
-native::Receipt::Level encode_level(Receipt::Level level) {
-  switch (level) {
-    case Receipt::Level::none:
-      return native::Receipt::NONE;
-    case Receipt::Level::written:
-      return native::Receipt::WRITTEN;
-    case Receipt::Level::synced:
-      return native::Receipt::SYNCED;
-  }
-}
-
-void put_result(const ProduceResult& result, native::ProduceResponse::Partition& to) {
-  if (result.error) put_error(*to.mutable_error(), *result.error);
-  to.set_base_offset(result.base_offset.value());
-  to.set_log_start(result.log_start.value());
-  if (result.log_append_time != kNoTimestamp) {
-    to.set_log_append_time(result.log_append_time.value());
-  }
-  to.set_duplicate(result.duplicate);
-  if (result.leadership) {
-    to.set_leader(result.leadership->leader.value());
-    to.set_leader_epoch(result.leadership->epoch.value());
-  }
-  auto& receipt = *to.mutable_receipt();
-  receipt.set_level(encode_level(result.receipt.level));
-  receipt.set_replicas(result.receipt.replicas);
-  receipt.set_synced_replicas(result.receipt.synced_replicas);
+  return {};
 }
 
 Error refused_by_pressure(const MemoryBudget& memory) {
@@ -77,39 +49,101 @@ Error refused_by_pressure(const MemoryBudget& memory) {
                                    " bytes; try again, or raise its memory limit");
 }
 
+native::ProduceAnswer::Partition encode_result(const ProduceResult& result) {
+  native::ProduceAnswer::Partition to;
+  if (result.error) {
+    to.error_code = static_cast<uint32_t>(result.error->code());
+    if (result.error->has_detail()) to.error_message = result.error->message();
+  }
+  to.base_offset = result.base_offset.value();
+  to.log_start = result.log_start.value();
+  if (result.log_append_time != kNoTimestamp) to.log_append_time = result.log_append_time.value();
+  to.receipt_level = static_cast<uint32_t>(result.receipt.level);
+  to.receipt_replicas = result.receipt.replicas;
+  to.receipt_synced_replicas = result.receipt.synced_replicas;
+  to.duplicate = result.duplicate;
+  if (result.leadership) {
+    to.leader = result.leadership->leader.value();
+    to.leader_epoch = result.leadership->epoch.value();
+  }
+  return to;
+}
+
+// The levels are cast to the wire.
+static_assert(static_cast<int>(Receipt::Level::none) == native::Receipt::NONE);
+static_assert(static_cast<int>(Receipt::Level::written) == native::Receipt::WRITTEN);
+static_assert(static_cast<int>(Receipt::Level::synced) == native::Receipt::SYNCED);
+
+Result<> encode_answer(uint64_t correlation_id, const Results& results, BufferPool& buffers,
+                       Exchange& exchange) {
+  absl::InlinedVector<native::ProduceAnswer::Partition, 2> partitions;
+  for (const auto& result : results) partitions.push_back(encode_result(result));
+  const native::ProduceAnswer answer{.correlation_id = correlation_id,
+                                     .throttle_ms = throttle_ms(exchange),
+                                     .partitions = {partitions.data(), partitions.size()}};
+  const size_t size = native::encoded_size(answer);
+  ASSIGN_OR_RETURN(const MutableBytes room,
+                   exchange.response.make_room(native::kPrefixSize + size, buffers));
+  native::encode_prefix({.header_size = static_cast<uint32_t>(size)}, room);
+  native::encode(answer, room.subspan(native::kPrefixSize));
+  return {};
+}
+
+/// The request failed before anything was appended.
+void refuse_produce(NativeConnection& connection, Exchange& exchange,
+                    const native::ProduceHeader& request, const Error& why) {
+  // What does not decode ends the connection, and so does what nobody is told of.
+  if (why.code() == Errc::malformed_frame) {
+    connection.reject(exchange, request.correlation_id, why);
+  } else if (request.acks == 0) {
+    exchange.response.close_after = true;
+  } else {
+    connection.answer_error(exchange, request.correlation_id, why);
+  }
+}
+
 }  // namespace
 
-io::Task<Result<>> answer_produce(NativeCall& call) {
-  auto& connection = call.connection;
-  const auto& request = call.request.produce();
-  CO_ASSIGN_OR_RETURN(const Acks acks, decode_acks(request.acks()));
-  CO_ASSIGN_OR_RETURN(const auto partitions, decode_partitions(request, call.payload));
+io::Task<void> answer_produce(NativeConnection& connection, Exchange& exchange, ByteView header,
+                              MutableBytes payload) {
+  exchange.api = api_index(native::RequestHeader::kProduce);
   const auto pressure = connection.worker().pressure();
-  call.exchange.delay = pressure.produce_delay;
-  if (pressure.refuse_produce) {
-    co_return fail(refused_by_pressure(connection.worker().context().memory));
+  exchange.delay = pressure.produce_delay;
+  native::ProduceHeader request;
+  Partitions partitions;
+  auto decoded = native::decode_produce(header, kMaxEntries, request);
+  if (decoded) decoded = decode_partitions(request, payload, partitions);
+  const auto acks = decode_acks(request.acks);
+  if (decoded && !acks) decoded = fail(acks.error());
+  if (decoded && pressure.refuse_produce) {
+    decoded = fail(refused_by_pressure(connection.worker().context().memory));
   }
+  if (!decoded) {
+    refuse_produce(connection, exchange, request, decoded.error());
+    co_return;
+  }
+
   Results results(partitions.size());
-  const ProduceCall produce{
+  const ProduceCall call{
       .principal = connection.principal(),
-      .acks = acks,
-      .timeout = std::min<Duration>(std::chrono::milliseconds(request.timeout_ms()), kLongestWait),
-      .arrived = call.exchange.arrived,
-      .partitions = partitions,
+      .acks = *acks,
+      .timeout = std::min<Duration>(std::chrono::milliseconds(request.timeout_ms), kLongestWait),
+      .arrived = exchange.arrived,
+      .partitions = {partitions.data(), partitions.size()},
       .results = {results.data(), results.size()}};
   auto& service = connection.services().produce;
-  co_await service.append(produce);
-  call.exchange.release_order();
-  call.exchange.release_frame();
-  co_await service.wait(produce);
-  if (acks == Acks::none) {
+  co_await service.append(call);
+  exchange.release_order();
+  exchange.release_frame();
+  co_await service.wait(call);
+  if (*acks == Acks::none) {
     const auto failed = [](const ProduceResult& result) { return result.error.has_value(); };
-    call.exchange.response.close_after = std::ranges::any_of(results, failed);
-    co_return Result<>{};
+    exchange.response.close_after = std::ranges::any_of(results, failed);
+    co_return;
   }
-  auto& answer = *call.response.mutable_produce();
-  for (const auto& result : results) put_result(result, *answer.add_partitions());
-  co_return Result<>{};
+  auto& buffers = connection.worker().buffers();
+  auto encoded = encode_answer(request.correlation_id, results, buffers, exchange);
+  if (!encoded) connection.reject(exchange, request.correlation_id, encoded.error());
 }
 
 }  // namespace sluice::broker

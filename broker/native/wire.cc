@@ -62,6 +62,11 @@ Result<> encode_response(const native::ResponseHeader& header, size_t payload_si
   return {};
 }
 
+uint32_t throttle_ms(const Exchange& exchange) {
+  return static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(exchange.delay).count());
+}
+
 void put_error(native::ErrorInfo& to, const Error& error) {
   to.set_code(static_cast<uint32_t>(error.code()));
   if (error.has_detail()) to.set_message(std::string(error.message()));

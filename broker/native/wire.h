@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "base/uuid.h"
+#include "broker/server/exchange.h"
 #include "broker/server/response.h"
 #include "broker/service/topic_ref.h"
 #include "proto/native/framing.h"
@@ -21,6 +22,9 @@ Result<> decode_request(ByteView header, native::RequestHeader& request);
 /// Fills in the frame of an answer with `payload_size` bytes behind its header. out_of_memory.
 Result<> encode_response(const native::ResponseHeader& header, size_t payload_size,
                          Response& response, BufferPool& pool);
+
+/// For how long its connection is not read.
+uint32_t throttle_ms(const Exchange& exchange);
 
 void put_error(native::ErrorInfo& to, const Error& error);
 
