@@ -13,9 +13,9 @@ namespace sluice::io {
 BlockingPool::BlockingPool(size_t threads) {
   CHECK(threads > 0, "a pool has a thread");
   threads_.reserve(threads);
+  const SignalsBlocked blocked;
   for (size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this, i] {
-      block_signals();
       name_thread(("blocking-" + std::to_string(i)).c_str());
       run();
     });
@@ -54,14 +54,16 @@ void BlockingPool::run() {
   }
 }
 
-void block_signals() {
+SignalsBlocked::SignalsBlocked() {
   sigset_t signals;
   sigfillset(&signals);
   for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF}) {
     sigdelset(&signals, fault);
   }
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  pthread_sigmask(SIG_BLOCK, &signals, &before_);
 }
+
+SignalsBlocked::~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 void name_thread(const char* name) {
   pthread_setname_np(pthread_self(), std::string(name).substr(0, 15).c_str());

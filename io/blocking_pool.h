@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include <signal.h>
+
 namespace sluice::io {
 
 /// Threads for what blocks: first in, first out. submit() from any thread.
@@ -31,10 +33,21 @@ class BlockingPool {
   std::vector<std::thread> threads_;
 };
 
-/// Blocks in the calling thread every signal that does not tell of a fault of the thread itself, so
-/// that signals reach only who asks for them, and a write to a closed socket is EPIPE everywhere
-/// (sendfile has no MSG_NOSIGNAL). Threads inherit it.
-void block_signals();
+/// While it lives, the calling thread takes no signal that does not tell of a fault of its own, and
+/// neither do, for good, the threads that it starts: signals reach only who asks for them, and a
+/// write to a closed socket is EPIPE everywhere (sendfile has no MSG_NOSIGNAL). A thread that
+/// blocked them itself would take those that come while it starts.
+class SignalsBlocked {
+ public:
+  SignalsBlocked();
+  ~SignalsBlocked();
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 /// Shown by ps, top and perf; cut to 15 bytes.
 void name_thread(const char* name);
 

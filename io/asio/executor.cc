@@ -14,9 +14,9 @@ AsioExecutor::AsioExecutor(Options options, const Clock& clock)
   for (size_t i = 0; i <= options.workers; ++i) {
     loops_.push_back(std::make_unique<AsioLoop>(i, clock));
   }
+  const SignalsBlocked blocked;
   for (size_t i = 0; i <= options.workers; ++i) {
     threads_.emplace_back([this, i, pin = options.pin_workers && i < options.workers] {
-      block_signals();
       const bool is_control = i == workers();
       name_thread(is_control ? "control" : ("worker-" + std::to_string(i)).c_str());
       if (pin) numa::bind_thread_to_core(i);
