@@ -117,6 +117,19 @@ void LogTable::add_failed(Failed failed) {
   tables->failed.insert_or_assign(partition, std::move(failed));
 }
 
+void LogTable::keep_failed(const Entry& taken, Error cause) {
+  const CheckpointRow row = row_of(taken);
+  add_failed({.found = {.partition = row.partition,
+                        .synced_end = CheckpointEntry{.partition = row.partition,
+                                                      .offset = row.synced_end,
+                                                      .topic_id = row.topic_id},
+                        .log_start = row.log_start,
+                        .high_watermark = row.high_watermark,
+                        .cleaned_end = row.cleaned_end},
+              .directory = taken.directory,
+              .cause = std::move(cause)});
+}
+
 void LogTable::set_cleaned_end(const Log& log, Offset end) {
   auto tables = tables_.lock();
   const auto it = tables->logs.find(log.partition());

@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
-#include <absl/container/flat_hash_set.h>
+#include <absl/container/btree_map.h>
+#include <absl/container/btree_set.h>
 
 #include "base/guarded.h"
 #include "storage/data_directory.h"
@@ -34,6 +34,7 @@ class LogTable {
   std::shared_ptr<Log> find(const TopicPartition& partition) const;
   std::optional<Entry> entry(const TopicPartition& partition) const;
   std::optional<Error> find_failed(const TopicPartition& partition) const;
+  /// Ordered by partition, as entries() and rows() are.
   std::vector<std::shared_ptr<Log>> all() const;
   std::vector<Entry> entries() const;
   size_t logs_in(const DataDirectory& directory) const;
@@ -47,6 +48,8 @@ class LogTable {
   void put(Entry entry);
   void release(const TopicPartition& partition);
   void add_failed(Failed failed);
+  /// The log was taken out but its folder is still there: what is noted about it stays noted.
+  void keep_failed(const Entry& taken, Error cause);
   /// Notes how far the log was compacted, if it is still there.
   void set_cleaned_end(const Log& log, Offset end);
   /// The log is going to be cut: what comes behind `end` then was never compacted.
@@ -56,15 +59,12 @@ class LogTable {
   std::vector<CheckpointRow> rows(const DataDirectory& directory) const;
 
  private:
-  struct Hash {
-    size_t operator()(const TopicPartition& key) const {
-      return absl::HashOf(key.topic, key.partition.value());
-    }
-  };
+  /// Ordered, because what is done to all logs is done in this order: a hash table's changes from
+  /// run to run, and a simulated run has to repeat.
   struct Tables {
-    absl::flat_hash_map<TopicPartition, Entry, Hash> logs;
-    absl::flat_hash_map<TopicPartition, Failed, Hash> failed;
-    absl::flat_hash_set<TopicPartition, Hash> claimed;
+    absl::btree_map<TopicPartition, Entry> logs;
+    absl::btree_map<TopicPartition, Failed> failed;
+    absl::btree_set<TopicPartition> claimed;
   };
   Guarded<Tables> tables_;
 };

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
 
-#include <absl/container/flat_hash_map.h>
-#include <absl/hash/hash.h>
+#include <absl/container/btree_map.h>
 
 namespace sluice::broker {
 
@@ -34,7 +35,7 @@ class SharedMap {
     buckets_[bucket_of(key)] = std::move(bucket);
   }
   size_t size() const { return size_; }
-  /// In no order.
+  /// In an order that depends on the keys alone.
   template <class F>
   void for_each(F&& visit) const {
     for (const auto& bucket : buckets_) {
@@ -59,10 +60,11 @@ class SharedMap {
 
  private:
   static constexpr size_t kBuckets = 256;
-  using Bucket = absl::flat_hash_map<K, V>;
+  using Bucket = absl::btree_map<K, V>;
+  /// Without a seed: the order of visits is the same in every process.
   static size_t bucket_of(const K& key) {
-    // The high bits: the map inside a bucket uses the low ones.
-    return absl::Hash<K>{}(key) >> (8 * sizeof(size_t) - 8);
+    // The standard hash of a number is itself; the product spreads it into the high bits.
+    return (uint64_t{std::hash<K>{}(key)} * 0x9e3779b97f4a7c15u) >> 56;
   }
   template <class F>
   static void each_missing(const std::shared_ptr<const Bucket>& in,
