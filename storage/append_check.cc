@@ -1,7 +1,9 @@
 #include "storage/append_check.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "proto/record/compression.h"
 #include "proto/record/validate.h"
@@ -25,18 +27,53 @@ Result<> check_timestamps(const record::BatchFacts& facts, Timestamp now,
                   "; see message.timestamp.before.max.ms and message.timestamp.after.max.ms");
 }
 
-Result<record::BatchFacts> validate_client(ByteView batch, const LogOptions& options) {
+/// What a batch may inflate to, as a multiple of the largest batch the topic takes.
+constexpr size_t kMostInflation = 64;
+
+/// Calls `inflate` with a cap on the inflated size that grows until it is enough, each charged
+/// before it is used: a small batch must not reserve what a bomb would need.
+template <class F>
+auto inflate_within(MemoryBudget& memory, size_t batch_size, const LogOptions& options, F inflate)
+    -> decltype(inflate(size_t{})) {
+  const size_t most = kMostInflation * std::max<size_t>(options.max_message_bytes, 16_KiB);
+  for (size_t cap = std::min(most, 4 * batch_size + 4_KiB);; cap = std::min(most, 4 * cap)) {
+    ASSIGN_OR_RETURN(const Reservation charged, memory.reserve(cap));
+    auto result = inflate(cap);
+    const bool too_small = !result && result.error() == Errc::batch_too_large && cap < most;
+    if (!too_small) return result;
+  }
+}
+
+/// The codec that the topic wants and the batch has not; empty when it stays as it was sent.
+std::optional<record::Codec> wanted_codec(const record::BatchHeader& header,
+                                          const LogOptions& options) {
+  if (options.compression == TopicCompression::producer) return std::nullopt;
+  const auto wanted = static_cast<record::Codec>(options.compression);
+  if (wanted == header.codec()) return std::nullopt;
+  return wanted;
+}
+
+Result<record::BatchFacts> validate_client(ByteView batch, const LogOptions& options,
+                                           MemoryBudget& memory) {
   const record::ValidateOptions rules{.max_batch_size = options.max_message_bytes,
                                       .require_keys = options.cleanup_compact};
-  if (!options.cleanup_compact) return record::validate(batch, rules);
-  // Only a compacted topic has to look into compressed batches.
-  record::Decompressor decompressor;
-  std::vector<std::byte> scratch;
-  const record::Inflate inflate{
-      .decompressor = decompressor,
-      .scratch = scratch,
-      .max_size = std::max<size_t>(64 * options.max_message_bytes, 1_MiB)};
-  return record::validate(batch, rules, &inflate);
+  const bool looks_inside =
+      options.cleanup_compact || options.compression != TopicCompression::producer;
+  const bool compressed =
+      batch.size() >= record::kHeaderSize && record::load_header(batch.data()).is_compressed();
+  if (!looks_inside || !compressed || batch.size() > options.max_message_bytes) {
+    record::Decompressor unused;
+    std::vector<std::byte> scratch;
+    const record::Inflate inflate{.decompressor = unused, .scratch = scratch, .max_size = 0};
+    return record::validate(batch, rules, options.cleanup_compact ? &inflate : nullptr);
+  }
+  return inflate_within(memory, batch.size(), options, [&](size_t cap) {
+    record::Decompressor decompressor;
+    std::vector<std::byte> scratch;
+    const record::Inflate inflate{
+        .decompressor = decompressor, .scratch = scratch, .max_size = cap};
+    return record::validate(batch, rules, &inflate);
+  });
 }
 
 /// A coordinator's batch was made by us: structure and checksum will do, control batches pass.
@@ -75,17 +112,17 @@ Result<record::BatchHeader> check_replica(ByteView batches) {
 
 }  // namespace
 
-Result<> check_append(PendingAppend& append, const LogOptions& options) {
+Result<> check_append(PendingAppend& append, const LogOptions& options, MemoryBudget& memory) {
   AppendRequest& request = append.request;
-  if (request.batch.size() > options.segment_bytes) return fail(Errc::batch_too_large);
   if (request.origin == AppendOrigin::replica) {
     ASSIGN_OR_RETURN(append.header, check_replica(request.batch));
     return {};
   }
+  if (request.batch.size() > options.segment_bytes) return fail(Errc::batch_too_large);
   if (request.origin == AppendOrigin::coordinator) {
     ASSIGN_OR_RETURN(append.header, check_ours(request.batch));
   } else {
-    ASSIGN_OR_RETURN(const auto facts, validate_client(request.batch, options));
+    ASSIGN_OR_RETURN(const auto facts, validate_client(request.batch, options, memory));
     append.header = facts.header;
     if (options.timestamp_type == TimestampType::create_time) {
       RETURN_IF_ERROR(check_timestamps(facts, request.now, options));
@@ -96,6 +133,51 @@ Result<> check_append(PendingAppend& append, const LogOptions& options) {
     append.header = record::load_header(request.batch.data());
     append.outcome->log_append_time = request.now;
   }
+  return {};
+}
+
+bool is_costly(const AppendRequest& request, const LogOptions& options) {
+  if (request.origin != AppendOrigin::client) return false;
+  if (options.compression != TopicCompression::producer) return true;
+  return options.cleanup_compact && request.batch.size() >= record::kHeaderSize &&
+         record::load_header(request.batch.data()).is_compressed();
+}
+
+Result<> recompress(PendingAppend& append, const LogOptions& options, MemoryBudget& memory,
+                    std::vector<std::byte>& out) {
+  if (append.request.origin != AppendOrigin::client) return {};
+  const auto codec = wanted_codec(append.header, options);
+  if (!codec) return {};
+  ASSIGN_OR_RETURN(const auto batch, record::BatchView::parse(append.request.batch));
+  // The records keep their bytes; only how they are packed changes.
+  RETURN_IF_ERROR(
+      inflate_within(memory, batch.bytes().size(), options, [&](size_t cap) -> Result<> {
+        record::Decompressor decompressor;
+        std::vector<std::byte> inflated;
+        ASSIGN_OR_RETURN(const ByteView records,
+                         record::records_of(batch, decompressor, cap, inflated));
+        std::vector<std::byte> packed;
+        record::Compressor compressor;
+        if (*codec != record::Codec::none)
+          RETURN_IF_ERROR(compressor.compress(*codec, records, packed));
+        const ByteView payload = *codec == record::Codec::none ? records : ByteView(packed);
+        out.resize(record::kHeaderSize + payload.size());
+        std::ranges::copy(payload, out.begin() + record::kHeaderSize);
+        return {};
+      }));
+  if (out.size() > std::min(options.max_message_bytes, options.segment_bytes)) {
+    return fail(Errc::batch_too_large, "the batch has " + std::to_string(out.size()) +
+                                           " bytes in the topic's compression, the limit is " +
+                                           std::to_string(options.max_message_bytes));
+  }
+  record::BatchHeader& header = append.header;
+  header.attributes = static_cast<int16_t>((header.attributes & ~record::kCodecMask) |
+                                           static_cast<int16_t>(*codec));
+  header.batch_length = static_cast<int32_t>(out.size() - record::kLogOverhead);
+  record::encode_header(header, out);
+  header.crc = record::compute_crc(out);
+  record::encode_header(header, out);
+  append.request.batch = out;
   return {};
 }
 

@@ -106,9 +106,11 @@ struct LogPorts {
   io::Disk& disk;
   const Clock& clock;
   FileCache& files;
-  /// What producer state is charged to.
+  /// What producer state, and batches while they are inflated, are charged to.
   MemoryBudget& memory;
   Logger log;
+  /// Where large batches are inflated and packed; null: on the caller's loop.
+  io::Executor* executor = nullptr;
   /// Makes it durable that the log is going to end at `end`, below what was synced, before anything
   /// is cut: else recovery would take the shorter log for damage. ends() tells the lower synced end
   /// already. Empty: nothing to record.

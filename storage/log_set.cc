@@ -77,6 +77,15 @@ DataDirectory::Ports LogSetState::directory_ports() {
               }};
 }
 
+io::Task<Result<>> LogSetState::remove_folder(DataDirectory& directory, TopicPartition partition) {
+  std::string renamed =
+      directory.path() + "/" + deleted_folder_name(partition, Uuid::random(ports.runtime.random));
+  CO_RETURN_IF_ERROR(
+      co_await directory.disk().rename(directory.path() + "/" + partition.folder(), renamed));
+  discarder.add_folder(directory.disk(), std::move(renamed), ports.runtime.clock.now());
+  co_return co_await directory.disk().sync_directory(directory.path());
+}
+
 DataDirectory* LogSetState::roomiest() const {
   DataDirectory* best = nullptr;
   size_t fewest = 0;
@@ -145,19 +154,15 @@ io::Task<Result<>> LogSet::remove(TopicPartition partition) {
   if (!entry) co_return fail(none_such(partition));
   DataDirectory& directory = *entry->directory;
   co_await entry->log->abandon();
+  if (auto removed = co_await state.remove_folder(directory, partition); !removed) {
+    state.table.keep_failed(*entry, removed.error());
+    co_return removed;
+  }
   entry->log.reset();
-
-  const std::string folder = directory.path() + "/" + partition.folder();
-  const std::string renamed =
-      directory.path() + "/" +
-      deleted_folder_name(partition, Uuid::random(state.ports.runtime.random));
-  auto done = co_await directory.disk().rename(folder, renamed);
-  if (done) done = co_await directory.disk().sync_directory(directory.path());
   // A log of that name that is made later must not find what was noted about this one.
-  if (done) done = co_await directory.checkpoints().write();
+  auto noted = co_await directory.checkpoints().write();
   state.table.release(partition);
-  if (done) state.discarder.add_folder(directory.disk(), renamed, state.ports.runtime.clock.now());
-  co_return done;
+  co_return noted;
 }
 
 io::Task<Result<Offset>> LogSet::delete_records(TopicPartition partition, Offset before) {

@@ -135,6 +135,18 @@ io::Task<void> Opening::open(Job& job) {
     co_return;
   }
   auto log = co_await open_log(job);
+  if (log && (*log)->topic_id().is_zero() && (*log)->ends().end == Offset(0)) {
+    // The id is written last: its making was cut short, nobody was told of it.
+    co_await (*log)->abandon();
+    log->reset();
+    auto removed = co_await state_.remove_folder(*job.directory, job.found.partition);
+    if (removed) {
+      state_.table.release(job.found.partition);
+      progress_.done(1, 0);
+      co_return;
+    }
+    log = fail(std::move(removed).error());
+  }
   if (!log) {
     failed(job, std::move(log).error());
     co_return;

@@ -24,6 +24,8 @@ struct LogSetState {
 
   LogPorts log_ports(DataDirectory& directory, const TopicPartition& partition);
   DataDirectory::Ports directory_ports();
+  /// Renames the folder of a log that is closed, durably, and has it removed in the background.
+  io::Task<Result<>> remove_folder(DataDirectory& directory, TopicPartition partition);
   /// Of those online, the one with the fewest logs; null when there is none.
   DataDirectory* roomiest() const;
 

@@ -25,14 +25,14 @@ class LogSetTest : public ::testing::Test {
     ASSERT_TRUE(world_.close().has_value());
     open();
   }
-  std::shared_ptr<Log> create(const std::string& topic, Uuid id = Uuid()) {
-    auto log = world_.create(topic, id);
-    EXPECT_TRUE(log.has_value()) << log.error().message();
-    return log.value_or(nullptr);
-  }
-  Uuid id(uint64_t seed) {
+  static Uuid id(uint64_t seed) {
     SeededRandom random(seed);
     return Uuid::random(random);
+  }
+  std::shared_ptr<Log> create(const std::string& topic, Uuid topic_id = id(1)) {
+    auto log = world_.create(topic, topic_id);
+    EXPECT_TRUE(log.has_value()) << log.error().message();
+    return log.value_or(nullptr);
   }
 
   testing::LogSetWorld world_;
@@ -59,10 +59,11 @@ TEST_F(LogSetTest, KeepsRecordsOfAKilledProcess) {
 
 TEST_F(LogSetTest, KeepsSyncedRecordsInAPowerCut) {
   open();
-  const auto log = create("t");
+  auto log = create("t");
   ASSERT_TRUE(world_.append(*log, {{"a", "1"}}).has_value());
   ASSERT_TRUE(world_.run(log->sync_to(Offset(1))).has_value());
   ASSERT_TRUE(world_.append(*log, {{"b", "2"}}).has_value());
+  log.reset();
   world_.die(sim::CrashMode::lose_all);
   open();
   EXPECT_THAT(keys_of(world_.read_all(*world_.log("t"))), ElementsAre("a"));
@@ -111,12 +112,13 @@ TEST_F(LogSetTest, DoesNotBringARemovedLogBackAfterAPowerCut) {
 
 TEST_F(LogSetTest, RemembersDeletedRecordsAfterAPowerCut) {
   open();
-  const auto log = create("t");
+  auto log = create("t");
   ASSERT_TRUE(world_.append(*log, {{"a", "1"}}).has_value());
   ASSERT_TRUE(world_.append(*log, {{"b", "2"}}).has_value());
   ASSERT_TRUE(world_.run(log->sync_to(Offset(2))).has_value());
   log->set_high_watermark(Offset(2));
   EXPECT_EQ(world_.run(world_.set().delete_records(log->partition(), Offset(1))), Offset(1));
+  log.reset();
   world_.die(sim::CrashMode::lose_all);
   open();
   EXPECT_THAT(keys_of(world_.read_all(*world_.log("t"))), ElementsAre("b"));
@@ -160,9 +162,9 @@ TEST_F(LogSetTest, GoesOnWithoutADirectoryThatFails) {
   open();
   const auto a = create("a");
   const auto b = create("b");
-  world_.disk().set_fault([&](const sim::DiskCall& call) -> std::optional<Errc> {
-    if (call.op == sim::DiskOp::sync && call.path.starts_with(a->directory()))
-      return Errc::disk_failed;
+  const std::string broken = a->directory();
+  world_.disk().set_fault([broken](const sim::DiskCall& call) -> std::optional<Errc> {
+    if (call.op == sim::DiskOp::sync && call.path.starts_with(broken)) return Errc::disk_failed;
     return std::nullopt;
   });
   ASSERT_TRUE(world_.append(*a, {{"a", "1"}}).has_value());
@@ -188,6 +190,34 @@ TEST_F(LogSetTest, LeavesOutALogWhoseTopicIdCannotBeRead) {
   EXPECT_EQ(world_.set().find_failed({"t", PartitionId(0)}), Errc::corrupt_file);
   EXPECT_EQ(world_.create("t").error(), Errc::corrupt_file);
   EXPECT_NE(world_.log("u"), nullptr);
+}
+
+TEST_F(LogSetTest, DropsOldSegmentsInTheBackground) {
+  world_.log_options.retention_ms = 1000;
+  world_.log_options.segment_bytes = 200;
+  world_.log_options.file_delete_delay_ms = 1000ms;
+  open();
+  world_.set().start();
+  const auto log = create("t");
+  for (int i = 0; i < 10; ++i)
+    ASSERT_TRUE(world_.append(*log, {{"key", "value", Timestamp(5000)}}).has_value());
+  log->set_high_watermark(Offset(10));
+  world_.simulator().run_for(301s);
+  EXPECT_EQ(log->ends().start, Offset(10));
+  EXPECT_EQ(log->ends().bytes, 0u);
+  world_.simulator().run_for(3s);
+  EXPECT_FALSE(world_.exists("/data/t-0/00000000000000000000.log"));
+  EXPECT_FALSE(world_.exists("/data/t-0/00000000000000000000.log.deleted"));
+}
+
+TEST_F(LogSetTest, RemovesTheFilesOfARemovedLogInTheBackground) {
+  open();
+  world_.set().start();
+  create("t");
+  ASSERT_TRUE(world_.run(world_.set().remove({"t", PartitionId(0)})).has_value());
+  world_.simulator().run_for(2s);
+  for (const auto& entry : *world_.run(world_.disk().list("/data")))
+    EXPECT_FALSE(entry.is_directory) << entry.name;
 }
 
 TEST_F(LogSetTest, WritesCheckpointsInTheBackground) {

@@ -10,6 +10,8 @@ namespace {
 
 /// How many rounds one appender writes for others before it hands the role on.
 constexpr int kRoundsForOthers = 8;
+/// Batches from here on are inflated and packed elsewhere than on a loop.
+constexpr size_t kCheckedOffLoop = 16_KiB;
 
 }  // namespace
 
@@ -36,14 +38,32 @@ Result<> LogWriter::refusal() const {
 
 io::Task<Result<Appended>> LogWriter::append(AppendRequest request) {
   PendingAppend self(request);
+  std::vector<std::byte> recompressed;
   {
     const auto options = log_.state.lock()->options;
-    CO_RETURN_IF_ERROR(check_append(self, *options));
+    if (is_costly(request, *options)) {
+      CO_RETURN_IF_ERROR(co_await check_costly(self, *options, recompressed));
+    } else {
+      CO_RETURN_IF_ERROR(check_append(self, *options, log_.ports.memory));
+    }
   }
   const bool first = log_.state.lock()->queue.enter(self);
   if (!first && co_await self.turn == LogWaiter::Turn::done) co_return std::move(self.outcome);
   co_await write_rounds(self, !first);
   co_return std::move(self.outcome);
+}
+
+/// Checks a batch that has to be looked into; large ones off the loop.
+io::Task<Result<>> LogWriter::check_costly(PendingAppend& append, const LogOptions& options,
+                                           std::vector<std::byte>& recompressed) {
+  auto check = [&]() -> Result<> {
+    RETURN_IF_ERROR(check_append(append, options, log_.ports.memory));
+    return recompress(append, options, log_.ports.memory, recompressed);
+  };
+  if (log_.ports.executor == nullptr || append.request.batch.size() < kCheckedOffLoop) {
+    co_return check();
+  }
+  co_return co_await log_.ports.executor->offload(check);
 }
 
 io::Task<void> LogWriter::write_rounds(PendingAppend& first, bool others_wait) {

@@ -87,6 +87,8 @@ class LogWriter {
   void leave();
 
   // Appending (log_writer.cc).
+  io::Task<Result<>> check_costly(PendingAppend& append, const LogOptions& options,
+                                  std::vector<std::byte>& recompressed);
   io::Task<void> write_rounds(PendingAppend& first, bool others_wait);
   bool next_round(bool stay);
   io::Task<void> write_round();

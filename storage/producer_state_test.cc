@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/crc32c.h"
+
 namespace sluice::storage {
 namespace {
 
@@ -152,13 +154,13 @@ TEST_F(ProducerStateTest, KnowsTheOldestOpenTransaction) {
   EXPECT_EQ(state_.oldest_transaction(), Offset(100));
 }
 
-TEST_F(ProducerStateTest, ComesBackFromItsSnapshotWithTheLastBatchOfEach) {
+TEST_F(ProducerStateTest, ComesBackFromItsSnapshot) {
   append(batch(7, kMaxSequence, 3, 2));
   auto open = batch(5, 0, 2);
   open.attributes = record::kTransactionalBit;
   append(open);
   const auto snapshot = state_.encode_snapshot();
-  EXPECT_EQ(snapshot.size(), 10u + 2 * 46);
+  EXPECT_EQ(snapshot.size(), 10u + 2 * 47);
 
   MemoryBudget budget("other", 1_MiB);
   ProducerState again(budget);
@@ -170,24 +172,50 @@ TEST_F(ProducerStateTest, ComesBackFromItsSnapshotWithTheLastBatchOfEach) {
   EXPECT_EQ(again.oldest_transaction(), Offset(103));
 }
 
-TEST_F(ProducerStateTest, LaysASnapshotOutAsKafkaDoes) {
-  append(batch(0x0102, 5, 2, 3));
-  const auto bytes = state_.encode_snapshot();
-  ASSERT_EQ(bytes.size(), 56u);
-  EXPECT_EQ(load_be<int16_t>(bytes.data()), 1);
-  EXPECT_EQ(load_be<int32_t>(bytes.data() + 6), 1);
-  EXPECT_EQ(load_be<int64_t>(bytes.data() + 10), 0x0102);
-  EXPECT_EQ(load_be<int16_t>(bytes.data() + 18), 3);
-  EXPECT_EQ(load_be<int32_t>(bytes.data() + 20), 6);
-  EXPECT_EQ(load_be<int64_t>(bytes.data() + 24), 101);
-  EXPECT_EQ(load_be<int32_t>(bytes.data() + 32), 1);
-  EXPECT_EQ(load_be<int64_t>(bytes.data() + 36), 1000);
-  EXPECT_EQ(load_be<int32_t>(bytes.data() + 44), -1);
-  EXPECT_EQ(load_be<int64_t>(bytes.data() + 48), -1);
+TEST_F(ProducerStateTest, KnowsTheLastFiveBatchesAgainFromItsSnapshot) {
+  for (int i = 0; i < 7; ++i) append(batch(7, 10 * i, 10));
+  const auto snapshot = state_.encode_snapshot();
+  MemoryBudget budget("other", 1_MiB);
+  ProducerState again(budget);
+  ASSERT_TRUE(again.load_snapshot(snapshot).has_value());
+  for (int i = 2; i < 7; ++i) {
+    const auto repeat = again.check(batch(7, 10 * i, 10));
+    ASSERT_TRUE(repeat.has_value() && repeat->has_value()) << i;
+    EXPECT_EQ((*repeat)->base_offset(), Offset(100 + 10 * i));
+  }
+  EXPECT_EQ(again.check(batch(7, 10, 10)).error(), Errc::out_of_order_sequence);
+  EXPECT_EQ(again.encode_snapshot(), snapshot);
+}
+
+/// What Kafka has of one producer: version 1, the last batch only.
+std::vector<std::byte> kafka_snapshot() {
+  std::vector<std::byte> bytes(56);
+  store_be(bytes.data(), int16_t{1});
+  store_be(bytes.data() + 6, int32_t{1});
+  store_be(bytes.data() + 10, int64_t{0x0102});
+  store_be(bytes.data() + 18, int16_t{3});
+  store_be(bytes.data() + 20, int32_t{6});
+  store_be(bytes.data() + 24, int64_t{101});
+  store_be(bytes.data() + 32, int32_t{1});
+  store_be(bytes.data() + 36, int64_t{1000});
+  store_be(bytes.data() + 44, int32_t{-1});
+  store_be(bytes.data() + 48, int64_t{-1});
+  store_be(bytes.data() + 2, crc32c(ByteView(bytes).subspan(6)));
+  return bytes;
+}
+
+TEST_F(ProducerStateTest, ReadsASnapshotThatKafkaWrote) {
+  ASSERT_TRUE(state_.load_snapshot(kafka_snapshot()).has_value());
+  const auto repeat = state_.check(batch(0x0102, 5, 2, 3));
+  ASSERT_TRUE(repeat.has_value() && repeat->has_value());
+  EXPECT_EQ((*repeat)->base_offset(), Offset(100));
+  const auto next = state_.check(batch(0x0102, 7, 1, 3));
+  EXPECT_TRUE(next.has_value() && !next->has_value());
 }
 
 TEST_F(ProducerStateTest, RefusesASnapshotWithAnyByteFlippedOrCut) {
   append(batch(1, 0, 1));
+  append(batch(1, 1, 2));
   const auto good = state_.encode_snapshot();
   for (size_t i = 0; i < good.size(); ++i) {
     auto bad = good;
