@@ -14,6 +14,10 @@ constexpr uint32_t kLargestSequence = 0x7fffffff;
 constexpr int16_t kSnapshotVersion = 1;
 constexpr size_t kSnapshotHeader = 2 + 4 + 4;
 constexpr size_t kSnapshotEntry = 46;
+/// Behind Kafka's entries, which stop at their count: for each of them how many batches before the
+/// last one follow, and those.
+constexpr size_t kSnapshotOlderCount = 1;
+constexpr size_t kSnapshotOlder = 4 + 4 + 8 + 8;
 constexpr size_t kSnapshotCrcStart = 6;
 
 int32_t after(int32_t sequence, int32_t by) {
@@ -28,6 +32,32 @@ Error out_of_order(const record::BatchHeader& header, int32_t expected) {
                                            std::to_string(expected) + " is the next"};
 }
 
+/// Whether this is what follows `count` entries: nothing when Kafka wrote them.
+bool holds_older(ByteView rest, int32_t count) {
+  if (rest.empty()) return true;
+  for (int32_t i = 0; i < count; ++i) {
+    if (rest.empty()) return false;
+    const size_t older = load_be<uint8_t>(rest.data());
+    const size_t size = kSnapshotOlderCount + older * kSnapshotOlder;
+    if (older >= kRememberedBatches || rest.size() < size) return false;
+    rest = rest.subspan(size);
+  }
+  return rest.empty();
+}
+
+/// Reads the batches before a producer's last one; where what follows them begins.
+const std::byte* load_older(const std::byte* at, ProducerEntry& entry) {
+  const auto older = load_be<uint8_t>(at);
+  at += kSnapshotOlderCount;
+  for (int i = 0; i < older; ++i, at += kSnapshotOlder) {
+    entry.remember({.first_sequence = load_be<int32_t>(at),
+                    .last_offset_delta = load_be<int32_t>(at + 4),
+                    .last_offset = Offset(load_be<int64_t>(at + 8)),
+                    .max_timestamp = Timestamp(load_be<int64_t>(at + 16))});
+  }
+  return at;
+}
+
 }  // namespace
 
 int32_t SequencedBatch::last_sequence() const { return after(first_sequence, last_offset_delta); }
@@ -38,11 +68,16 @@ const SequencedBatch* ProducerEntry::newest() const {
 
 const SequencedBatch* ProducerEntry::find(int32_t first_sequence, int32_t last_offset_delta) const {
   for (size_t back = 0; back < count_; ++back) {
-    const auto& batch = batches_[(newest_ + kRememberedBatches - back) % kRememberedBatches];
+    const auto& batch = before_newest(back);
     if (batch.first_sequence == first_sequence && batch.last_offset_delta == last_offset_delta)
       return &batch;
   }
   return nullptr;
+}
+
+const SequencedBatch& ProducerEntry::before_newest(size_t back) const {
+  CHECK(back < count_, "only remembered batches are asked for");
+  return batches_[(newest_ + kRememberedBatches - back) % kRememberedBatches];
 }
 
 void ProducerEntry::remember(const SequencedBatch& batch) {
@@ -198,13 +233,22 @@ std::vector<std::pair<ProducerId, Offset>> ProducerState::ends() const {
   return ends;
 }
 
+size_t ProducerState::snapshot_size() const {
+  size_t size = kSnapshotHeader;
+  for (const auto& [id, entry] : producers_) {
+    size += kSnapshotEntry + kSnapshotOlderCount;
+    if (entry.remembered() > 1) size += (entry.remembered() - 1) * kSnapshotOlder;
+  }
+  return size;
+}
+
 std::vector<std::byte> ProducerState::encode_snapshot() const {
   std::vector<std::pair<ProducerId, const ProducerEntry*>> ordered;
   ordered.reserve(producers_.size());
   for (const auto& [id, entry] : producers_) ordered.emplace_back(id, &entry);
   std::ranges::sort(ordered, {}, [](const auto& item) { return item.first; });
 
-  std::vector<std::byte> out(kSnapshotHeader + ordered.size() * kSnapshotEntry);
+  std::vector<std::byte> out(snapshot_size());
   std::byte* at = out.data();
   const auto put = [&at](auto value) {
     store_be(at, value);
@@ -224,6 +268,19 @@ std::vector<std::byte> ProducerState::encode_snapshot() const {
     put(entry->coordinator_epoch);
     put(entry->transaction_start.value());
   }
+  for (const auto& item : ordered) {
+    const ProducerEntry* entry = item.second;
+    const size_t older = entry->remembered() > 1 ? entry->remembered() - 1 : 0;
+    put(static_cast<uint8_t>(older));
+    for (size_t back = older; back > 0; --back) {
+      const SequencedBatch& batch = entry->before_newest(back);
+      put(batch.first_sequence);
+      put(batch.last_offset_delta);
+      put(batch.last_offset.value());
+      put(batch.max_timestamp.value());
+    }
+  }
+  CHECK(at == out.data() + out.size(), "a snapshot takes the room that was counted for it");
   store_be(out.data() + 2, crc32c(ByteView(out).subspan(kSnapshotCrcStart)));
   return out;
 }
@@ -231,20 +288,21 @@ std::vector<std::byte> ProducerState::encode_snapshot() const {
 Result<size_t> ProducerState::check_snapshot(ByteView content) {
   if (content.size() < kSnapshotHeader)
     return fail(Errc::corrupt_file, "the snapshot is shorter than its header");
-  if (const auto version = load_be<int16_t>(content.data()); version != kSnapshotVersion) {
+  const auto version = load_be<int16_t>(content.data());
+  if (version != kSnapshotVersion) {
     return fail(Errc::corrupt_file,
                 "the snapshot has version " + std::to_string(version) + ", only 1 is known");
   }
   if (load_be<uint32_t>(content.data() + 2) != crc32c(content.subspan(kSnapshotCrcStart)))
     return fail(Errc::corrupt_file, "the snapshot fails its checksum");
   const auto count = load_be<int32_t>(content.data() + 6);
-  const size_t entries = (content.size() - kSnapshotHeader) / kSnapshotEntry;
-  if (count < 0 || static_cast<size_t>(count) != entries ||
-      content.size() != kSnapshotHeader + entries * kSnapshotEntry) {
+  const ByteView entries = content.subspan(kSnapshotHeader);
+  if (count < 0 || entries.size() / kSnapshotEntry < static_cast<size_t>(count) ||
+      !holds_older(entries.subspan(static_cast<size_t>(count) * kSnapshotEntry), count)) {
     return fail(Errc::corrupt_file, "the snapshot says it has " + std::to_string(count) +
                                         " entries, its size says otherwise");
   }
-  return entries;
+  return static_cast<size_t>(count);
 }
 
 Result<> ProducerState::load_snapshot(ByteView content) {
@@ -257,14 +315,17 @@ Result<> ProducerState::load_snapshot(ByteView content) {
   open_transactions_.clear();
   producers_.reserve(entries);
   const std::byte* at = content.data() + kSnapshotHeader;
+  const std::byte* older = at + entries * kSnapshotEntry;
+  const bool has_older = older != content.data() + content.size();
   for (size_t i = 0; i < entries; ++i, at += kSnapshotEntry) {
     ProducerEntry& entry = producers_[ProducerId(load_be<int64_t>(at))];
     entry.epoch = ProducerEpoch(load_be<int16_t>(at + 8));
-    const auto last_sequence = load_be<int32_t>(at + 10);
-    const auto delta = load_be<int32_t>(at + 22);
     entry.last_timestamp = Timestamp(load_be<int64_t>(at + 26));
     entry.coordinator_epoch = load_be<int32_t>(at + 34);
     set_transaction(entry, Offset(load_be<int64_t>(at + 38)));
+    const auto last_sequence = load_be<int32_t>(at + 10);
+    const auto delta = load_be<int32_t>(at + 22);
+    if (has_older) older = load_older(older, entry);
     if (last_sequence < 0) continue;
     entry.remember({.first_sequence = after(last_sequence, -delta),
                     .last_offset_delta = delta,

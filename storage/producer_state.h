@@ -47,6 +47,8 @@ class ProducerEntry {
 
   /// The last batch of this epoch; null when there is none.
   const SequencedBatch* newest() const;
+  /// The batch `back` before the newest; below remembered().
+  const SequencedBatch& before_newest(size_t back) const;
   /// The remembered batch with exactly these sequences, else null.
   const SequencedBatch* find(int32_t first_sequence, int32_t last_offset_delta) const;
   void remember(const SequencedBatch& batch);
@@ -107,7 +109,8 @@ class ProducerState {
   /// First offset of the oldest open transaction; empty when none is open.
   std::optional<Offset> oldest_transaction() const;
 
-  /// The content of a `.snapshot` file (FORMAT.md), ordered by producer id.
+  /// The content of a `.snapshot` file (FORMAT.md), ordered by producer id: all that check() needs,
+  /// so that a repeat is told from a new batch across a restart too.
   std::vector<std::byte> encode_snapshot() const;
   /// How many producers a snapshot holds; corrupt_file when it is none.
   static Result<size_t> check_snapshot(ByteView content);
@@ -115,6 +118,7 @@ class ProducerState {
   Result<> load_snapshot(ByteView content);
 
  private:
+  size_t snapshot_size() const;
   ProducerEntry* find_or_add(ProducerId producer);
   void update(ProducerEntry& entry, const record::BatchHeader& header);
   void set_transaction(ProducerEntry& entry, Offset start);
