@@ -57,8 +57,11 @@ Partition::Partition(PartitionKey key, std::shared_ptr<storage::Log> log, NodeId
 Partition::~Partition() = default;
 
 io::Task<Result<>> Partition::lead(LeaderEpoch epoch) {
-  CO_RETURN_IF_ERROR(co_await log_->start_epoch(epoch));
-  if (flushes_every()) {
+  const auto started = co_await log_->start_epoch(epoch);
+  // A damaged log takes no epoch as it takes no batch; what lies before the damage is served.
+  const bool damaged = !started && started.error() == Errc::partition_corrupt;
+  if (!damaged) CO_RETURN_IF_ERROR(started);
+  if (flushes_every() && !damaged) {
     // What the process before this one may have committed, and what it only appended: without this
     // the high watermark would go back to the last checkpoint, and stay there until an append.
     const Offset end = log_->ends().end;
