@@ -277,7 +277,7 @@ void Connection::deliver(Answer answer) {
 io::Task<Result<>> Connection::fill(size_t at_least) {
   if (read_ == filled_) read_ = filled_ = 0;
   if (received_.size() < read_ + at_least) {
-    std::memmove(received_.data(), received_.data() + read_, filled_ - read_);
+    std::copy(received_.begin() + read_, received_.begin() + filled_, received_.begin());
     filled_ -= read_;
     read_ = 0;
     if (received_.size() < at_least) received_.resize(std::max(at_least, kReceiveBuffer));

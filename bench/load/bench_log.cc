@@ -34,30 +34,54 @@ BenchLog::BenchLog(std::string directory)
       memory_("bench", 1_GiB),
       files_(1000),
       batch_(make_batch()) {
-  system_.run_on(system_.runtime().executor.worker(0), open());
+  topic_id_ = Uuid::random(system_.runtime().random);
+  system_.run_on(system_.runtime().executor.worker(0), create());
 }
 
 BenchLog::~BenchLog() { system_.run_on(system_.runtime().executor.worker(0), close()); }
 
-io::Task<void> BenchLog::open() {
-  const Logger log(sink_);
+storage::LogPorts BenchLog::ports() {
   auto& runtime = system_.runtime();
-  storage::LogPorts ports{.disk = runtime.disk,
-                          .clock = runtime.clock,
-                          .files = files_,
-                          .memory = memory_,
-                          .log = log,
-                          .before_truncation = {},
-                          .discard = {},
-                          .take_offline = {}};
+  return {.disk = runtime.disk,
+          .clock = runtime.clock,
+          .files = files_,
+          .memory = memory_,
+          .log = Logger(sink_),
+          .before_truncation = {},
+          .discard = {},
+          .take_offline = {}};
+}
+
+storage::LogParams BenchLog::params() const {
   storage::LogParams params;
   params.directory = directory_;
   params.partition = {.topic = "bench", .partition = PartitionId(0)};
-  params.topic_id = Uuid::random(runtime.random);
-  static_cast<void>(
-      co_await runtime.disk.remove_directory(directory_ + "/" + params.partition.folder(), true));
-  log_ = must(co_await storage::Log::create(std::move(ports), std::move(params)));
+  params.topic_id = topic_id_;
+  return params;
+}
+
+io::Task<void> BenchLog::create() {
+  const std::string folder = directory_ + "/" + params().partition.folder();
+  static_cast<void>(co_await system_.runtime().disk.remove_directory(folder, true));
+  log_ = must(co_await storage::Log::create(ports(), params()));
   must(co_await log_->start_epoch(LeaderEpoch(0)));
+}
+
+io::Task<void> BenchLog::recover_all() {
+  co_await log_->abandon();
+  log_.reset();
+  log_ = must(co_await storage::Log::open(ports(), params()));
+}
+
+uint64_t BenchLog::recover() {
+  const uint64_t before = log_->ends().bytes;
+  system_.run_on(system_.runtime().executor.worker(0), recover_all());
+  CHECK(log_->ends().bytes == before, "recovery keeps what was written");
+  return before;
+}
+
+std::string BenchLog::active_file() const {
+  return directory_ + "/" + log_->partition().folder() + "/00000000000000000000.log";
 }
 
 io::Task<void> BenchLog::append_all(uint64_t count) {

@@ -28,16 +28,24 @@ class BenchLog {
   uint64_t read_all(size_t max_bytes);
   /// Finds `count` offsets spread over the log.
   void look_up(uint64_t count);
+  /// Leaves the log as a killed process would and opens it again, every byte checked; how many.
+  uint64_t recover();
+  /// The segment that is written to.
+  std::string active_file() const;
   size_t batch_size() const { return batch_.size(); }
 
  private:
-  io::Task<void> open();
+  storage::LogPorts ports();
+  storage::LogParams params() const;
+  io::Task<void> create();
+  io::Task<void> recover_all();
   io::Task<void> append_all(uint64_t count);
   io::Task<void> read_slices(size_t max_bytes, uint64_t& slices);
   io::Task<void> look_up_all(uint64_t count);
   io::Task<void> close();
 
   const std::string directory_;
+  Uuid topic_id_;
   io::System system_;
   NullSink sink_;
   MemoryBudget memory_;

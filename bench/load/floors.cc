@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "bench/load/raw_client.h"
 
 namespace sluice::bench {
 namespace {
@@ -72,13 +73,7 @@ struct LoopbackListener {
   LoopbackListener(const LoopbackListener&) = delete;
   LoopbackListener& operator=(const LoopbackListener&) = delete;
 
-  int connect() const {
-    const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(::connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0,
-          "loopback connects");
-    no_delay(client);
-    return client;
-  }
+  RawConnection connect() const { return {"127.0.0.1", ntohs(address.sin_port)}; }
   int accept() const {
     const int server = ::accept4(descriptor, nullptr, nullptr, SOCK_CLOEXEC);
     CHECK(server >= 0, "loopback accepts");
@@ -241,7 +236,7 @@ Latencies fdatasync_floor(const std::string& directory, size_t piece, size_t cou
   return latencies;
 }
 
-Rate sendfile_floor(const std::string& directory, size_t piece, size_t pipeline, uint64_t total) {
+Rate sendfile_floor(const std::string& directory, size_t piece, uint64_t total) {
   const ScratchFile file(directory);
   const uint64_t file_size = std::max<uint64_t>(256 << 20, piece);
   file.fill(file_size);
@@ -249,21 +244,20 @@ Rate sendfile_floor(const std::string& directory, size_t piece, size_t pipeline,
   double server_cpu = 0;
   std::thread server(
       [&] { server_cpu = serve_sendfile(listener, file.descriptor(), piece, file_size); });
-  const int client = listener.connect();
-  const char request[kRequest] = {};
-  std::vector<char> answer(piece);
   Rate rate;
-  const auto start = Clock::now();
-  for (size_t i = 0; i < pipeline; ++i) send_fully(client, request, kRequest);
-  while (rate.bytes < total) {
-    CHECK(read_fully(client, answer.data(), piece), "the sendfile server answers");
-    send_fully(client, request, kRequest);
-    rate.bytes += piece;
-    ++rate.operations;
+  {
+    const RawConnection client = listener.connect();
+    const std::vector<std::byte> request(kRequest);
+    std::vector<std::byte> answer(piece);
+    const auto whole = [piece](ByteView) { return piece; };
+    const auto start = Clock::now();
+    while (rate.bytes < total) {
+      client.send(request);
+      rate.bytes += client.receive(whole, answer);
+      ++rate.operations;
+    }
+    rate.seconds = seconds_since(start);
   }
-  rate.seconds = seconds_since(start);
-  ::shutdown(client, SHUT_RDWR);
-  ::close(client);
   server.join();
   rate.cpu_seconds = server_cpu;
   return rate;
@@ -273,43 +267,13 @@ Latencies echo_floor(const std::string& directory, size_t piece, size_t connecti
   const ScratchFile file(directory);
   const LoopbackListener listener;
   std::thread server([&] { serve_echo(listener, file.descriptor(), piece, connections); });
-  std::vector<int> clients(connections);
-  for (auto& client : clients) client = listener.connect();
-  const std::vector<char> request(piece);
-  char answer[kAnswer];
   Latencies latencies;
-  if (connections == 1) {
-    for (size_t i = 0; i < count; ++i) {
-      const auto start = Clock::now();
-      send_fully(clients[0], request.data(), piece);
-      read_fully(clients[0], answer, kAnswer);
-      latencies.add(Clock::now() - start);
-    }
-  } else {
-    const int poll = ::epoll_create1(EPOLL_CLOEXEC);
-    std::vector<Clock::time_point> sent(connections);
-    for (size_t i = 0; i < connections; ++i) {
-      epoll_event event{.events = EPOLLIN, .data = {.u64 = i}};
-      ::epoll_ctl(poll, EPOLL_CTL_ADD, clients[i], &event);
-      sent[i] = Clock::now();
-      send_fully(clients[i], request.data(), piece);
-    }
-    epoll_event ready[128];
-    while (latencies.count() < count) {
-      const int n = ::epoll_wait(poll, ready, 128, -1);
-      for (int k = 0; k < n; ++k) {
-        const size_t i = ready[k].data.u64;
-        read_fully(clients[i], answer, kAnswer);
-        latencies.add(Clock::now() - sent[i]);
-        sent[i] = Clock::now();
-        send_fully(clients[i], request.data(), piece);
-      }
-    }
-    ::close(poll);
-  }
-  for (const int client : clients) {
-    ::shutdown(client, SHUT_RDWR);
-    ::close(client);
+  {
+    std::vector<RawConnection> clients;
+    for (size_t i = 0; i < connections; ++i) clients.push_back(listener.connect());
+    const std::vector<std::byte> request(piece);
+    latencies =
+        ask(clients, {.request = request, .whole = [](ByteView) { return kAnswer; }}, count);
   }
   server.join();
   return latencies;

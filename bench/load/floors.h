@@ -46,9 +46,9 @@ Rate read_crc_floor(const std::string& path);
 Latencies fdatasync_floor(const std::string& directory, size_t piece, size_t count);
 
 /// A server thread answers each 64-byte request with `piece` bytes of a cached file by sendfile; a
-/// client thread asks and reads, `pipeline` requests ahead, until `total` bytes came.
-/// cpu_seconds is the server thread's.
-Rate sendfile_floor(const std::string& directory, size_t piece, size_t pipeline, uint64_t total);
+/// client asks and reads, one request at a time, until `total` bytes came. cpu_seconds is the
+/// server thread's.
+Rate sendfile_floor(const std::string& directory, size_t piece, uint64_t total);
 
 /// A bare epoll server reads `piece` bytes, pwrites them to a file and answers with 16 bytes; each
 /// of `connections` clients sends one request at a time, `count` in all.

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "io/block_on.h"
+#include "proto/native/framing.h"
 #include "proto/record/builder.h"
 
 namespace sluice::bench {
@@ -41,6 +42,25 @@ std::vector<std::byte> batch_of_one(size_t record_size, Timestamp now) {
   return {batch.begin(), batch.end()};
 }
 
+/// What an answer may have beside its payload.
+constexpr size_t kAnswerRoom = 64 << 10;
+
+std::vector<std::byte> frame_of(const native::RequestHeader& header, ByteView payload) {
+  const size_t header_size = header.ByteSizeLong();
+  std::vector<std::byte> frame(native::kPrefixSize + header_size);
+  native::encode_prefix({.header_size = static_cast<uint32_t>(header_size),
+                         .payload_size = static_cast<uint32_t>(payload.size())},
+                        frame);
+  header.SerializeToArray(frame.data() + native::kPrefixSize, static_cast<int>(header_size));
+  frame.insert(frame.end(), payload.begin(), payload.end());
+  return frame;
+}
+
+/// The size of the frame that begins like this; 0 when its first bytes are not there yet.
+size_t frame_size(ByteView begin) {
+  return begin.size() < native::kPrefixSize ? 0 : 4 + load_be<uint32_t>(begin.data());
+}
+
 Duration since(TimePoint start, const Clock& clock) { return clock.now() - start; }
 
 }  // namespace
@@ -60,7 +80,8 @@ ProcessCpu cpu_of(int pid) {
 }
 
 Peer::Peer(const std::string& broker, const std::string& topic)
-    : system_({.workers = 1, .pool_threads = 1}),
+    : broker_(must(io::Endpoint::parse(broker))),
+      system_({.workers = 1, .pool_threads = 1}),
       loop_(system_.runtime().executor.worker(0)),
       cluster_(system_.runtime(), loop_, {.brokers = {broker}, .client_id = "bench"}) {
   io::block_on(loop_, find(topic));
@@ -97,54 +118,6 @@ io::Task<void> Peer::fill_to(uint64_t bytes) {
   }
 }
 
-io::Task<void> Peer::fetch_loop(size_t piece, uint64_t total, Rate& rate) {
-  auto connection = must(co_await cluster_.dedicated(leader_));
-  Offset from{0};
-  while (rate.bytes < total) {
-    native::RequestHeader header;
-    auto& fetch = *header.mutable_fetch();
-    fetch.set_min_bytes(1);
-    fetch.set_max_bytes(static_cast<uint32_t>(piece));
-    auto& partition = *fetch.add_partitions();
-    partition.set_topic_id(topic_id_);
-    partition.set_partition(0);
-    partition.set_offset(from.value());
-    partition.set_max_bytes(static_cast<uint32_t>(piece));
-    auto answer = must(co_await connection->call(header));
-    const auto bytes = answer.payload.bytes();
-    if (answer.header.fetch().partitions_size() == 0 || bytes.empty()) {
-      from = Offset(0);
-      continue;
-    }
-    // All batches have one size: the last one's header is at the end.
-    const auto first = must(record::decode_header(bytes));
-    const auto last =
-        must(record::decode_header(bytes.subspan(bytes.size() - first.size_in_bytes())));
-    from = answer.header.fetch().partitions(0).high_watermark() == last.next_offset().value()
-               ? Offset(0)
-               : last.next_offset();
-    rate.bytes += bytes.size();
-    ++rate.operations;
-    connection->recycle(std::move(answer.payload));
-  }
-  co_await connection->shut_down();
-}
-
-io::Task<void> Peer::produce_loop(size_t size, size_t count, Latencies& out) {
-  auto connection = must(co_await cluster_.dedicated(leader_));
-  const auto batch = batch_of_one(size, system_.runtime().clock.wall_now());
-  const ByteView payload[] = {batch};
-  auto request = produce_request(batch.size());
-  const auto& clock = system_.runtime().clock;
-  while (out.count() < count) {
-    const TimePoint start = clock.now();
-    const auto answer = must(co_await connection->call(request, payload));
-    out.add(since(start, clock));
-    CHECK(answer.header.produce().partitions(0).error().code() == 0, "the broker takes records");
-  }
-  co_await connection->shut_down();
-}
-
 io::Task<void> Peer::produce_paced(size_t size, double rate, size_t count, Latencies& out) {
   auto connection = must(co_await cluster_.dedicated(leader_));
   const auto batch = batch_of_one(size, system_.runtime().clock.wall_now());
@@ -163,30 +136,65 @@ io::Task<void> Peer::produce_paced(size_t size, double rate, size_t count, Laten
   co_await connection->shut_down();
 }
 
-io::Task<void> Peer::all(std::vector<io::Task<void>> tasks) {
-  io::Scope scope;
-  for (auto& task : tasks) scope.start(std::move(task));
-  co_await scope.join();
-}
-
 void Peer::fill(uint64_t bytes) { io::block_on(loop_, fill_to(bytes)); }
 
-Rate Peer::fetch(size_t piece, size_t pipeline, uint64_t total) {
+native::RequestHeader Peer::fetch_request(size_t piece, Offset from) const {
+  native::RequestHeader header;
+  auto& fetch = *header.mutable_fetch();
+  fetch.set_min_bytes(1);
+  fetch.set_max_bytes(static_cast<uint32_t>(piece));
+  auto& partition = *fetch.add_partitions();
+  partition.set_topic_id(topic_id_);
+  partition.set_partition(0);
+  partition.set_offset(from.value());
+  partition.set_max_bytes(static_cast<uint32_t>(piece));
+  return header;
+}
+
+RawConnection Peer::connect() const {
+  RawConnection connection(broker_.host, broker_.port);
+  connection.send(as_bytes(native::kMagic));
+  native::RequestHeader request;
+  request.mutable_hello()->set_min_version(native::kMinVersion);
+  request.mutable_hello()->set_max_version(native::kMaxVersion);
+  connection.send(frame_of(request, {}));
+  std::vector<std::byte> answer(kAnswerRoom);
+  connection.receive(frame_size, answer);
+  return connection;
+}
+
+Rate Peer::fetch(size_t piece, uint64_t total) {
+  const RawConnection connection = connect();
+  std::vector<std::byte> answer(piece + kAnswerRoom);
   Rate rate;
-  const TimePoint start = system_.runtime().clock.now();
-  std::vector<io::Task<void>> tasks;
-  for (size_t i = 0; i < pipeline; ++i) tasks.push_back(fetch_loop(piece, total, rate));
-  io::block_on(loop_, all(std::move(tasks)));
-  rate.seconds = std::chrono::duration<double>(since(start, system_.runtime().clock)).count();
+  Offset from{0};
+  const auto& clock = system_.runtime().clock;
+  const TimePoint start = clock.now();
+  while (rate.bytes < total) {
+    connection.send(frame_of(fetch_request(piece, from), {}));
+    const ByteView frame(answer.data(), connection.receive(frame_size, answer));
+    const auto prefix = must(native::decode_prefix(frame, frame.size()));
+    const auto batches = frame.last(prefix.payload_size);
+    if (batches.empty()) {
+      from = Offset(0);
+      continue;
+    }
+    // All batches have one size: the last one's header is at the end.
+    const auto first = must(record::decode_header(batches));
+    from = must(record::decode_header(batches.last(first.size_in_bytes()))).next_offset();
+    rate.bytes += batches.size();
+    ++rate.operations;
+  }
+  rate.seconds = std::chrono::duration<double>(since(start, clock)).count();
   return rate;
 }
 
 Latencies Peer::produce_one_by_one(size_t size, size_t connections, size_t count) {
-  Latencies latencies;
-  std::vector<io::Task<void>> tasks;
-  for (size_t i = 0; i < connections; ++i) tasks.push_back(produce_loop(size, count, latencies));
-  io::block_on(loop_, all(std::move(tasks)));
-  return latencies;
+  std::vector<RawConnection> open;
+  for (size_t i = 0; i < connections; ++i) open.push_back(connect());
+  const auto batch = batch_of_one(size, system_.runtime().clock.wall_now());
+  const auto request = frame_of(produce_request(batch.size()), batch);
+  return ask(open, {.request = request, .whole = frame_size}, count);
 }
 
 Latencies Peer::produce_at_rate(size_t size, double rate, size_t count) {
