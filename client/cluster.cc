@@ -59,7 +59,9 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() {
   for (auto& endpoint : candidates) {
     auto connection = co_await shared_to(std::move(endpoint));
     if (connection) co_return connection;
-    last = connection.error().code();
+    // Nobody who could be late was reached.
+    last =
+        connection.error() == Errc::timed_out ? Errc::connection_failed : connection.error().code();
     if (!tried.empty()) tried += "; ";
     tried += connection.error().message();
   }

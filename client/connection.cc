@@ -18,6 +18,12 @@ constexpr size_t kMaxAnswerBytes = std::numeric_limits<int32_t>::max();
 
 Error closed_by_us() { return Error(Errc::connection_closed, "the connection was closed"); }
 
+/// What one answer is refused for says nothing about the other calls: to them the connection ended,
+/// and they may be made again.
+Error lost_by(const Error& why) {
+  return why.retriable() ? why : Error(Errc::connection_failed, std::string(why.message()));
+}
+
 Error error_of(const native::ErrorInfo& said) {
   const Errc code = errc_from_wire(said.code());
   return said.message().empty() ? Error(code) : Error(code, said.message());
@@ -226,7 +232,7 @@ void Connection::frame_written() {
 io::Task<void> Connection::run_reader() {
   while (!failure_) {
     auto frame = co_await read_frame();
-    if (!frame) close(std::move(frame).error());
+    if (!frame) close(lost_by(frame.error()));
   }
 }
 

@@ -204,7 +204,8 @@ io::Task<Result<Offset>> AdminCore::delete_records(Partition partition, Offset b
     co_return fail(Errc::malformed_frame, "the broker did not answer for one partition with one");
   }
   const auto& said = answer->delete_records().partitions(0);
-  CO_RETURN_IF_ERROR(result_of(said.error(), partition.topic));
+  CO_RETURN_IF_ERROR(
+      result_of(said.error(), partition.topic + "-" + std::to_string(partition.id.value())));
   co_return Offset(said.log_start());
 }
 

@@ -109,6 +109,8 @@ std::shared_ptr<AssignedPartition> Assignment::find(const Partition& partition) 
 
 void Assignment::add(const PartitionRef& ref, Chunk chunk) {
   const auto add = [&](AssignedPartition& partition) {
+    // Nobody would poll it, and it would hold the memory of the others: it is fetched again.
+    if (partition.paused) return;
     record::BatchCursor cursor(chunk.bytes);
     size_t batches = 0;
     while (true) {

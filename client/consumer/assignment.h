@@ -53,7 +53,7 @@ class Assignment {
   /// Adds what a fetch brought, unless it is stale.
   void add(const PartitionRef& ref, Chunk chunk);
   void set_error(const PartitionRef& ref, Error error);
-  /// Goes on fetching at `to`; what is buffered is still polled.
+  /// Goes on fetching at `to`; nothing is buffered.
   void refetch(const PartitionRef& ref, SeekTarget to);
   /// Under the lock, in for_each: take() is to notify wanted() when so much memory is available.
   void want_memory(size_t bytes) { wanted_memory_ = bytes; }

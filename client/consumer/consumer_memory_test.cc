@@ -83,6 +83,18 @@ TEST_F(ConsumerMemoryTest, APausedPartitionDoesNotHoldTheMemoryOfTheOthers) {
   }
 }
 
+TEST_F(ConsumerMemoryTest, WhatArrivesForAPausedPartitionIsDroppedAndFetchedAgain) {
+  broker.add_topic("t", 1);
+  fill(0, 10, 1, 1'000);
+  ASSERT_TRUE(assign());
+  ASSERT_TRUE(sim.run_until([&] { return broker.fetches > 0; }, 1s));
+  ASSERT_TRUE(consumer().assignment().pause({"t", PartitionId(0)}, true));
+  sim.run_for(50ms);
+  EXPECT_EQ(used(), 0u);
+  ASSERT_TRUE(consumer().assignment().pause({"t", PartitionId(0)}, false));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(poll(1)->front(), "0:" + std::to_string(i));
+}
+
 TEST_F(ConsumerMemoryTest, TheNextFetchIsUnderWayWhileRecordsAreRead) {
   broker.add_topic("t", 1);
   consuming.fetch_partition_bytes = 50'000;

@@ -165,6 +165,45 @@ TEST_F(ConsumerTest, RecordsInTheBufferSurviveAReset) {
   EXPECT_EQ(rest.back(), "0:9");
 }
 
+// What was fetched from the new beginning must not be taken for read.
+TEST_F(ConsumerTest, ALogThatShrankIsReadFromItsBeginningBehindWhatIsBuffered) {
+  consuming.fetch_partition_bytes = 200;
+  fill(0, 10, 1, 100);
+  ASSERT_TRUE(assign());
+  sim.run_for(50ms);
+  auto& log = broker.topics.at("t").partitions[0];
+  log.batches.clear();
+  log.next_offset = 0;
+  fill(0, 1, 1);
+  EXPECT_EQ(read(3, 1), (Texts{"0:0", "0:1", "0:0"}));
+}
+
+TEST_F(ConsumerTest, ARecordThatComesWhileATimeIsLookedUpIsNotSkipped) {
+  fill(0, 2, 1);
+  broker.after_time_query = [this] { fill(0, 1, 1); };
+  ASSERT_TRUE(assign(Timestamp(999'999)));
+  EXPECT_THAT(*poll(1), ElementsAre("0:0"));
+  EXPECT_EQ(*consumer().assignment().position({"t", PartitionId(0)}), Offset(3));
+}
+
+TEST_F(ConsumerTest, ReadsOnWithALimitOfOneByteAPartition) {
+  consuming.fetch_partition_bytes = 1;
+  fill(0, 10, 1);
+  ASSERT_TRUE(assign());
+  EXPECT_EQ(read(10), expected(0, 0, 10));
+}
+
+TEST_F(ConsumerTest, WatermarksAreTheLogsStartAndItsReadableEnd) {
+  fill(0, 10, 1);
+  broker.topics.at("t").partitions[0].log_start = 4;
+  const auto said = sim.run_on(loop(), consumer().watermarks({"t", PartitionId(0)}));
+  ASSERT_TRUE(said);
+  EXPECT_EQ(*said, std::pair(Offset(4), Offset(10)));
+  const auto refused = sim.run_on(loop(), consumer().watermarks({"t", PartitionId(7)}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::unknown_topic_or_partition);
+}
+
 TEST_F(ConsumerTest, ACorruptBatchIsReportedUntilTheReaderPassesIt) {
   fill(0, 3, 1);
   broker.topics.at("t").partitions[0].batches[1].back() ^= 1;

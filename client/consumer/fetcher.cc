@@ -11,6 +11,17 @@ namespace {
 /// asked for again as soon as poll() has made room.
 constexpr std::chrono::milliseconds kPartialWait{20};
 
+/// The answer to question `at`; a time was asked for behind the end.
+Result<Offset> offset_said(const native::ListOffsetsResponse& said, int at, bool by_time) {
+  const int last = by_time ? at + 1 : at;
+  for (int i = at; i <= last; ++i) {
+    const auto code = said.partitions(i).error().code();
+    if (code != 0) return fail(errc_from_wire(code));
+  }
+  const int64_t found = said.partitions(last).offset();
+  return Offset(found >= 0 ? found : said.partitions(at).offset());
+}
+
 bool leader_moved(Errc code) {
   return code == Errc::not_leader || code == Errc::fenced_leader_epoch ||
          code == Errc::unknown_leader_epoch || code == Errc::unknown_topic_id ||
@@ -118,12 +129,15 @@ io::Task<void> Fetcher::resolve(NodeId leader, std::vector<Located> located) {
     partition.set_partition(place.ref.name().id.value());
     partition.set_special(special);
     partition.set_timestamp(at.value());
-    asked.push_back(&place);
   };
   for (const auto& place : located) {
+    if (!std::holds_alternative<Offset>(place.target)) asked.push_back(&place);
     if (const auto* offset = std::get_if<Offset>(&place.target)) {
       settle_place(place, *offset);
     } else if (const auto* time = std::get_if<Timestamp>(&place.target)) {
+      // The end as it was before, for when there is nothing at or after that time: asked for later,
+      // it would lie behind what came meanwhile.
+      ask(place, native::ListOffsetsRequest::LATEST, kNoTimestamp);
       ask(place, native::ListOffsetsRequest::TIMESTAMP, *time);
     } else {
       const bool first = std::holds_alternative<SeekBeginning>(place.target);
@@ -136,23 +150,18 @@ io::Task<void> Fetcher::resolve(NodeId leader, std::vector<Located> located) {
   Result<Answer> answer = fail(Errc::connection_closed);
   if (connection) answer = co_await (*connection)->call(header);
   const auto& said = answer ? answer->header.list_offsets() : native::ListOffsetsResponse();
-  const bool sound = static_cast<size_t>(said.partitions_size()) == asked.size();
-  for (size_t i = 0; i < asked.size(); ++i) {
-    const Located& place = *asked[i];
-    if (!sound || said.partitions(static_cast<int>(i)).error().code() != 0) {
-      const Errc why = sound ? errc_from_wire(said.partitions(static_cast<int>(i)).error().code())
-                             : Errc::connection_closed;
-      if (!is_retriable(why)) assignment_.set_error(place.ref, why);
-      assignment_.update(place.ref, [this](auto& partition) { put_off(partition); });
+  const bool sound = said.partitions_size() == list.partitions_size();
+  int at = 0;
+  for (const Located* place : asked) {
+    const bool by_time = std::holds_alternative<Timestamp>(place->target);
+    const auto offset = sound ? offset_said(said, at, by_time) : fail(Errc::connection_closed);
+    at += by_time ? 2 : 1;
+    if (offset) {
+      settle_place(*place, *offset);
       continue;
     }
-    const int64_t offset = said.partitions(static_cast<int>(i)).offset();
-    if (offset >= 0) {
-      settle_place(place, Offset(offset));
-    } else {
-      // Nothing at or after that time: from the end on.
-      assignment_.update(place.ref, [](auto& partition) { partition.seek = SeekEnd{}; });
-    }
+    if (!offset.error().retriable()) assignment_.set_error(place->ref, offset.error());
+    assignment_.update(place->ref, [this](auto& partition) { put_off(partition); });
   }
 }
 
@@ -197,7 +206,7 @@ Fetcher::Plan Fetcher::plan(NodeId leader) {
                    options_.fetch_partition_bytes);
     const bool no_room = available < limit && !memory.untouched();
     if (no_room) assignment_.want_memory(std::min(limit, memory.total()));
-    if (partition->buffered >= limit) partition->wanted_below = limit / 2;
+    if (partition->buffered >= limit) partition->wanted_below = std::max<size_t>(1, limit / 2);
     if (no_room || partition->buffered >= limit) {
       out.partial = true;
       return;
@@ -305,7 +314,12 @@ io::Task<Result<>> Fetcher::fetch_once(NodeId leader, Session& session, const Pl
     co_return fail(Errc::malformed_frame, "the broker did not answer fetch with fetch");
   }
   size_t total = 0;
-  for (const auto& partition : answer->header.fetch().partitions()) total += partition.size();
+  for (const auto& partition : answer->header.fetch().partitions()) {
+    total += partition.size();
+    // The broker may have dropped it from the session: it is named again if it is still wanted.
+    const auto told = session.told.find({partition.topic_id(), partition.partition()});
+    if (partition.has_error() && told != session.told.end()) told->second.offset = Offset(-1);
+  }
   if (total != answer->payload.size()) {
     co_return fail(Errc::malformed_frame, "a fetch answer's sizes do not add up to its payload");
   }
@@ -343,8 +357,17 @@ void Fetcher::receive(const Plan& plan, Answer answer) {
 void Fetcher::refuse(const PartitionRef& ref, const native::ErrorInfo& error) {
   const Errc code = errc_from_wire(error.code());
   if (code == Errc::offset_out_of_range && options_.offset_reset != OffsetReset::fail) {
+    // Where the log begins or ends now may lie before what is buffered: fetched behind that, its
+    // records would be passed over as read. So the buffer is read first.
+    bool buffered = false;
+    assignment_.update(ref, [&](auto& partition) {
+      buffered = partition.has_records();
+      if (buffered) put_off(partition);
+    });
     const bool first = options_.offset_reset == OffsetReset::earliest;
-    assignment_.refetch(ref, first ? SeekTarget(SeekBeginning{}) : SeekTarget(SeekEnd{}));
+    if (!buffered) {
+      assignment_.refetch(ref, first ? SeekTarget(SeekBeginning{}) : SeekTarget(SeekEnd{}));
+    }
   } else if (is_retriable(code) && code != Errc::corrupt_batch) {
     assignment_.update(ref, [&](auto& partition) {
       if (leader_moved(code)) partition.leader = NodeId(-1);

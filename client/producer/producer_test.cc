@@ -106,6 +106,30 @@ TEST_F(ProducerTest, AnIdentityIsRenewedBehindABatchThatWasRefusedForGood) {
   EXPECT_EQ(broker.identities, 2);
 }
 
+// With nothing of the producer in the log, only the first batch may begin it: those behind one that
+// was refused for a while are refused as a stranger's, and all go out again as they were.
+TEST_F(ProducerTest, AProducersFirstBatchMayBeRefusedForAWhile) {
+  one_record_a_batch();
+  broker.refusal = Errc::disk_full;
+  broker.faults = {Fault::refuse};
+  send_padded(4);
+  ASSERT_TRUE(flush());
+  EXPECT_EQ(broker.values("t", 0), all_padded(4));
+  EXPECT_EQ(order, all_padded(4));
+  EXPECT_EQ(broker.identities, 1);
+  EXPECT_GT(producer().metrics().retries, 1u);
+}
+
+// One answer that does not decode says nothing about the batches of the others.
+TEST_F(ProducerTest, SendsAgainWhenAnAnswerIsNoFrame) {
+  one_record_a_batch();
+  broker.faults = {Fault::none, Fault::garble};
+  send_padded(10);
+  ASSERT_TRUE(flush());
+  EXPECT_EQ(broker.values("t", 0), all_padded(10));
+  EXPECT_EQ(order, all_padded(10));
+}
+
 // The first batch is given up, but the broker has it, and those behind it too: a new identity would
 // let it append them a second time.
 TEST_F(ProducerTest, DoesNotRepeatWhatFollowsABatchThatWasGivenUp) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,6 +47,7 @@ class FakeBroker {
     drop,         ///< the connection ends before the append
     lose_answer,  ///< the connection ends after the append
     swallow,      ///< appended, and the answer to it and all behind it never comes
+    garble,       ///< appended, and the answer is no frame
   };
 
   FakeBroker(io::Runtime& runtime, std::string host) : runtime_(runtime), host_(std::move(host)) {}
@@ -102,6 +104,8 @@ class FakeBroker {
   Errc refusal = Errc::pressure;
   /// Requests are read and never answered.
   bool mute = false;
+  /// After a question for an offset by time was answered.
+  std::function<void()> after_time_query = [] {};
   /// Before a produce is answered.
   Duration produce_delay{};
   int produces = 0, metadatas = 0, identities = 0, fetches = 0, connections = 0;
@@ -167,6 +171,7 @@ class FakeBroker {
       produce(request.produce(), as_bytes(payload), fault, *response.mutable_produce());
       if (fault == Fault::lose_answer) co_return false;
       if (fault == Fault::swallow) peer.swallowing = true;
+      if (fault == Fault::garble) co_return co_await write_garbage(peer);
       if (produce_delay != Duration::zero()) co_await io::sleep_for(produce_delay);
       if (request.produce().acks() == 0) co_return true;
     } else if (request.has_fetch()) {
@@ -190,6 +195,12 @@ class FakeBroker {
     co_return (co_await io::write_all(peer.socket, parts)).has_value();
   }
 
+  static io::Task<bool> write_garbage(Peer& peer) {
+    const std::string garbage(native::kPrefixSize, '\xff');
+    const ByteView parts[] = {as_bytes(garbage)};
+    co_return (co_await io::write_all(peer.socket, parts)).has_value();
+  }
+
   Fault next_fault() {
     if (faults.empty()) return Fault::none;
     const Fault fault = faults.front();
@@ -208,12 +219,16 @@ class FakeBroker {
       response.mutable_init_producer()->set_producer_id(1000 + identities++);
     } else if (request.has_list_offsets()) {
       list_offsets(request.list_offsets(), *response.mutable_list_offsets());
+    } else if (request.has_delete_records()) {
+      delete_records(request.delete_records(), *response.mutable_delete_records());
     } else {
       response.mutable_error()->set_code(static_cast<uint32_t>(Errc::unsupported));
     }
   }
 
   void metadata(const native::MetadataRequest& request, native::MetadataResponse& response) {
+    response.set_cluster_id("fake");
+    response.set_controller(1);
     auto& broker = *response.add_brokers();
     broker.set_node_id(1);
     broker.set_host(host_);
@@ -282,9 +297,11 @@ class FakeBroker {
       return Errc{};
     }
     if (header.has_producer()) {
-      auto& next = partition->sequences[name.first];
-      if (next != name.second) return Errc::out_of_order_sequence;
-      next = header.last_sequence() + 1;
+      const auto producer = partition->sequences.find(name.first);
+      const bool is_new = producer == partition->sequences.end();
+      if (is_new && name.second != 0) return Errc::unknown_producer;
+      if (!is_new && producer->second != name.second) return Errc::out_of_order_sequence;
+      partition->sequences[name.first] = header.last_sequence() + 1;
     }
     const int64_t base = store(*partition, bytes);
     if (header.has_producer()) partition->known[name] = base;
@@ -306,7 +323,27 @@ class FakeBroker {
         said.set_offset(partition->next_offset);
       } else {
         said.set_offset(at_or_after(*partition, Timestamp(asked.timestamp())));
+        after_time_query();
       }
+    }
+  }
+
+  void delete_records(const native::DeleteRecordsRequest& request,
+                      native::DeleteRecordsResponse& response) {
+    for (const auto& asked : request.partitions()) {
+      auto& said = *response.add_partitions();
+      Partition* partition = find(asked.topic_id(), asked.partition());
+      if (partition == nullptr) {
+        said.mutable_error()->set_code(static_cast<uint32_t>(Errc::unknown_topic_id));
+        continue;
+      }
+      if (asked.before() > partition->next_offset) {
+        said.mutable_error()->set_code(static_cast<uint32_t>(Errc::offset_out_of_range));
+        continue;
+      }
+      const int64_t before = asked.before() < 0 ? partition->next_offset : asked.before();
+      partition->log_start = std::max(partition->log_start, before);
+      said.set_log_start(partition->log_start);
     }
   }
 
