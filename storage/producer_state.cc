@@ -110,7 +110,15 @@ Result<std::optional<SequencedBatch>> ProducerState::check(
                                           " sent a batch without a sequence number");
   }
   const ProducerEntry* entry = find(header.producer_id);
-  if (entry == nullptr) return std::nullopt;
+  if (entry == nullptr) {
+    // Its first batch may have been refused a moment ago and come again: what was sent behind that
+    // one must not get in front of it.
+    if (header.is_control() || header.base_sequence == 0) return std::nullopt;
+    return fail(Errc::unknown_producer,
+                "producer " + std::to_string(header.producer_id.value()) + " sent sequence " +
+                    std::to_string(header.base_sequence) +
+                    " first; this log knows nothing of it, so it has to begin at 0 with a new id");
+  }
   if (header.producer_epoch < entry->epoch) {
     return fail(Errc::fenced_producer, "producer " + std::to_string(header.producer_id.value()) +
                                            " has epoch " + std::to_string(entry->epoch.value()) +

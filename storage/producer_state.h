@@ -77,7 +77,8 @@ class ProducerState {
   /// Whether a client's or a coordinator's batch may be appended next; changes nothing. The batch
   /// it repeats when it does: not to be appended, and answered with that one's offsets once that
   /// one is written (it may be in flight still). Batches without a producer id always may.
-  /// Errors: invalid_record (a producer without a sequence), out_of_order_sequence,
+  /// Errors: invalid_record (a producer without a sequence), unknown_producer (unheard of, and it
+  /// does not begin at 0), out_of_order_sequence,
   /// fenced_producer (an older epoch).
   Result<std::optional<SequencedBatch>> check(const record::BatchHeader& header) const;
 

@@ -39,12 +39,31 @@ class ProducerStateTest : public testing::Test {
     return checked ? Errc::internal : checked.error().code();
   }
 
+  /// As found in the log, whatever came before.
+  void find(record::BatchHeader header) {
+    header.base_offset = end_;
+    end_ = header.next_offset();
+    state_.replay(header);
+  }
+
   MemoryBudget budget_{"producers", 8 * ProducerState::kBytesPerProducer};
   ProducerState state_{budget_};
   Offset end_{100};
 };
 
-TEST_F(ProducerStateTest, AcceptsAnyFirstSequenceOfAnUnknownProducer) { append(batch(1, 17, 3)); }
+TEST_F(ProducerStateTest, LetsAnUnknownProducerBeginOnlyAtZero) {
+  EXPECT_EQ(refusal(batch(1, 17, 3)), Errc::unknown_producer);
+  append(batch(1, 0, 17));
+  append(batch(1, 17, 3));
+}
+
+TEST_F(ProducerStateTest, KeepsABatchFromPassingTheFirstOneThatWasRefused) {
+  const auto first = append(batch(1, 0, 3));
+  state_.undo(first);
+  EXPECT_EQ(refusal(batch(1, 3, 3)), Errc::unknown_producer);
+  append(batch(1, 0, 3));
+  append(batch(1, 3, 3));
+}
 
 TEST_F(ProducerStateTest, IgnoresBatchesWithoutAProducer) {
   append(batch(-1, -1, 3));
@@ -74,13 +93,13 @@ TEST_F(ProducerStateTest, RefusesAProducerWithoutASequence) {
 }
 
 TEST_F(ProducerStateTest, GoesOnAtZeroAfterTheLargestSequence) {
-  append(batch(1, kMaxSequence - 1, 2));
+  find(batch(1, kMaxSequence - 1, 2));
   EXPECT_EQ(refusal(batch(1, 1, 1)), Errc::out_of_order_sequence);
   append(batch(1, 0, 1));
 }
 
 TEST_F(ProducerStateTest, WrapsInsideABatch) {
-  append(batch(1, kMaxSequence, 3));
+  find(batch(1, kMaxSequence, 3));
   append(batch(1, 2, 1));
   EXPECT_TRUE(state_.check(batch(1, kMaxSequence, 3))->has_value());
 }
@@ -98,7 +117,7 @@ TEST_F(ProducerStateTest, UndoesAppendsInReverseOrder) {
   const Offset end = end_;
   const auto second = append(batch(1, 3, 3));
   const auto third = append(batch(1, 0, 1, 1));
-  const auto other = append(batch(2, 5, 1));
+  const auto other = append(batch(2, 0, 1));
   state_.undo(other);
   state_.undo(third);
   state_.undo(second);
@@ -155,7 +174,7 @@ TEST_F(ProducerStateTest, KnowsTheOldestOpenTransaction) {
 }
 
 TEST_F(ProducerStateTest, ComesBackFromItsSnapshot) {
-  append(batch(7, kMaxSequence, 3, 2));
+  find(batch(7, kMaxSequence, 3, 2));
   auto open = batch(5, 0, 2);
   open.attributes = record::kTransactionalBit;
   append(open);
