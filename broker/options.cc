@@ -56,7 +56,9 @@ void add_node(Table& table) {
 
 void add_network(Table& table) {
   constexpr auto server = &BrokerOptions::server;
-  table.add("listen", &BrokerOptions::listen, "HOST:PORT for clients; port 0 takes a free one.");
+  table.add(
+      "listen", &BrokerOptions::listen,
+      "HOST:PORT for clients; port 0 takes a free one. All addresses (0.0.0.0) need `advertised`.");
   table.add("advertised", &BrokerOptions::advertised,
             "HOST:PORT that clients are told to connect to; empty: where it listens.");
   table.add("admin.listen", &BrokerOptions::admin_listen,
@@ -89,9 +91,9 @@ void add_fetch(Table& table) {
   constexpr auto server = &BrokerOptions::server;
   table.add_choice(
       "fetch.transfer", member<server, &ServerOptions::transfer>(),
-      {{"auto", Transfer::automatic}, {"sendfile", Transfer::sendfile}, {"copy", Transfer::copy}},
-      "How large pieces of a log leave: sendfile, a copy through user space, or auto: "
-      "a copy to peers on this machine, sendfile to others.");
+      {{"sendfile", Transfer::sendfile}, {"copy", Transfer::copy}},
+      "How large pieces of a log leave: sendfile, or a copy through user space, for file systems "
+      "and networks that take sendfile badly.");
   table.add("fetch.copy.bytes", member<server, &ServerOptions::copy_below_bytes>(),
             "Pieces up to this size are copied and sent together with their header.",
             between(0, 1_MiB));
@@ -136,7 +138,9 @@ void add_storage(Table& table) {
   lane("disk.in_flight.cold", io::Lane::cold, "reads of old data");
   lane("disk.in_flight.background", io::Lane::background, "recovery, compaction, retention");
   table.add("files.open.max", member<storage, &LogSetOptions::max_open_files>(),
-            "Files kept open; more are opened again when they are needed.", between(64, 1'000'000));
+            "Files kept open; more are opened again when they are needed. At most half of what the "
+            "system lets the process open (the hard limit of ulimit -n).",
+            between(64, 1'000'000));
   table.add("recovery.parallel", member<storage, &LogSetOptions::recovery_parallelism>(),
             "Partitions recovered at once after an unclean stop.", between(1, 1024));
   table.add("checkpoint.interval.ms", member<storage, &LogSetOptions::checkpoint_interval>(),
@@ -172,6 +176,22 @@ Result<> check_endpoint(std::string_view key, const std::string& value) {
   return {};
 }
 
+/// Every address of the machine: good to listen on, nowhere to connect to.
+bool is_wildcard(const std::string& address) {
+  const auto parsed = io::Endpoint::parse(address);
+  return parsed && (parsed->host == "0.0.0.0" || parsed->host == "::");
+}
+
+Result<> check_advertised(const BrokerOptions& options) {
+  const bool is_named = !options.advertised.empty();
+  if (is_named) RETURN_IF_ERROR(check_endpoint("advertised", options.advertised));
+  if (!is_wildcard(is_named ? options.advertised : options.listen)) return {};
+  return fail(Errc::invalid_config,
+              (is_named ? "advertised = \"" + options.advertised : "listen = \"" + options.listen) +
+                  "\" is every address of this machine and tells clients none to connect to; set "
+                  "advertised to the HOST:PORT that they reach it by");
+}
+
 }  // namespace
 
 const SettingsTable<BrokerOptions>& broker_settings() {
@@ -191,9 +211,7 @@ const SettingsTable<BrokerOptions>& broker_settings() {
 Result<> check_options(const BrokerOptions& options) {
   RETURN_IF_ERROR(check_endpoint("listen", options.listen));
   RETURN_IF_ERROR(check_endpoint("admin.listen", options.admin_listen));
-  if (!options.advertised.empty()) {
-    RETURN_IF_ERROR(check_endpoint("advertised", options.advertised));
-  }
+  RETURN_IF_ERROR(check_advertised(options));
   const auto& directories = options.data_directories;
   if (directories.empty()) {
     return fail(Errc::invalid_config,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test.sh [quick]: installs, builds and runs every test, the quick ones first; `quick` stops after those. SLUICE_LONG=1
-# makes the randomised and kill -9 tests as long as before a release.
+# makes the randomised and kill -9 tests as long as before a release, and runs more of them under TSan.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,14 +40,18 @@ run() {
 # Programs with threads of their own; the rest is single-threaded or simulated. The layers on top take the longest to
 # build and stand on the same primitives.
 threaded="io_test storage_test"
-[ -z "${SLUICE_LONG:-}" ] || threaded="base_test io_test storage_test client_test broker_test"
 fuzz_seconds=${SLUICE_FUZZ_SECONDS:-60}
+if [ -n "${SLUICE_LONG:-}" ]; then
+  threaded="base_test io_test storage_test client_test broker_test"
+  export SLUICE_KILL_ROUNDS=50 SLUICE_CRASH_STATES=150000 SLUICE_MODEL_ROUNDS=5000
+fi
 
+# fuzz NAME [SECONDS]
 fuzz() {
   local corpus
   corpus=$(mktemp -d)
   local code=0
-  "build/fuzz/bin/$1_fuzz" -max_total_time="$fuzz_seconds" -max_len=65536 -rss_limit_mb=2048 \
+  "build/fuzz/bin/$1_fuzz" -max_total_time="${2:-$fuzz_seconds}" -max_len=65536 -rss_limit_mb=2048 \
     -print_final_stats=0 -verbosity=0 "$corpus" "tests/fuzz/corpus/$1" || code=$?
   rm -rf "$corpus"
   return $code
@@ -62,10 +66,13 @@ if [ "$only" = all ]; then
   step "release: instructions of a produce and a fetch" bench/ratchet.sh
   step "tsan: build" scripts/build.sh tsan $threaded
   step "tsan: threaded tests" run tsan -R "^(${threaded// /|})\$" -j1
-  step "fuzz: build" scripts/build.sh fuzz record_fuzz
+  step "fuzz: build" scripts/build.sh fuzz record_fuzz native_fuzz
   step "fuzz: record batches" fuzz record
+  step "fuzz: native frames" fuzz native $((fuzz_seconds / 2))
   step "install: the client as a package" scripts/test-install.sh
   step "power cut" scripts/test-power-cut.sh
+  # The image compiles everything once more.
+  [ -z "${SLUICE_LONG:-}" ] || step "docker" scripts/test-docker.sh
 fi
 
 echo

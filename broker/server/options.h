@@ -9,9 +9,9 @@
 
 namespace sluice::broker {
 
-/// How large pieces of a log leave: `automatic` copies through user space to peers on this machine,
-/// where it costs half, and uses sendfile to all others.
-enum class Transfer : uint8_t { automatic, sendfile, copy };
+/// How large pieces of a log leave; the copy goes through user space, for file systems and networks
+/// that take sendfile badly.
+enum class Transfer : uint8_t { sendfile, copy };
 
 /// Settings of the port that clients connect to.
 struct ServerOptions {
@@ -25,7 +25,7 @@ struct ServerOptions {
   /// Requests begun and not answered, and bytes of their frames, on one connection.
   size_t max_in_flight = 128;
   size_t max_in_flight_bytes = 4_MiB;
-  Transfer transfer = Transfer::automatic;
+  Transfer transfer = Transfer::sendfile;
   /// Fetched pieces up to this size are read and sent together with their header.
   size_t copy_below_bytes = 32_KiB;
   /// What reads of data that is not in the page cache may take of one directory's device, a second.
