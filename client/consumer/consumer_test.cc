@@ -175,7 +175,10 @@ TEST_F(ConsumerTest, ALogThatShrankIsReadFromItsBeginningBehindWhatIsBuffered) {
   log.batches.clear();
   log.next_offset = 0;
   fill(0, 1, 1);
-  EXPECT_EQ(read(3, 1), (Texts{"0:0", "0:1", "0:0"}));
+  for (const auto* expected : {"0:0", "0:1", "0:0"}) {
+    EXPECT_THAT(*poll(1), ElementsAre(expected));
+    sim.run_for(50ms);
+  }
 }
 
 TEST_F(ConsumerTest, ARecordThatComesWhileATimeIsLookedUpIsNotSkipped) {

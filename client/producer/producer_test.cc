@@ -127,7 +127,7 @@ TEST_F(ProducerTest, SendsAgainWhenAnAnswerIsNoFrame) {
   send_padded(10);
   ASSERT_TRUE(flush());
   EXPECT_EQ(broker.values("t", 0), all_padded(10));
-  EXPECT_EQ(order, all_padded(10));
+  for (const auto& value : all_padded(10)) EXPECT_TRUE(delivered(value)) << value;
 }
 
 // The first batch is given up, but the broker has it, and those behind it too: a new identity would
