@@ -1,7 +1,9 @@
 #pragma once
 
+#include "base/version.h"
+
 namespace sluice::broker {
 
-inline constexpr const char* kVersion = "0.1.0";
+using sluice::kVersion;
 
 }  // namespace sluice::broker
