@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/version.h"
 #include "client/cli/commands.h"
 #include "client/cli/exit_code.h"
 #include "io/console.h"
@@ -87,7 +88,7 @@ int to_int(ExitCode code) { return static_cast<int>(code); }
 int report_failure(const Shell& shell, const Error& error) {
   if (io::interrupted()) return to_int(ExitCode::interrupted);
   // The reader of our pipe has what it wanted: `sluice consume ... | head`.
-  if (error == Errc::connection_closed && !error.has_detail()) return to_int(ExitCode::done);
+  if (shell.output_gone()) return to_int(ExitCode::done);
   const ExitCode code = exit_code_of(error.code());
   std::string line = shell.label() + ": " + std::string(error.message());
   if (code == ExitCode::unreachable) {
@@ -101,7 +102,7 @@ int report_failure(const Shell& shell, const Error& error) {
 
 std::unique_ptr<CLI::App> make_application(Shell& shell) {
   auto app = std::make_unique<CLI::App>("Talks to sluice brokers.", "sluice");
-  app->set_version_flag("--version", "sluice " SLUICE_VERSION);
+  app->set_version_flag("--version", "sluice " + std::string(kVersion));
   app->require_subcommand(1);
   app->fallthrough();
   add_global_flags(*app, shell.flags());
@@ -139,6 +140,10 @@ int run(int argc, char** argv) {
     return to_int(ExitCode::usage);
   }
   io::catch_interrupts();
+  return finish(shell);
+}
+
+int finish(Shell& shell) {
   const Result<> done = shell.run();
   if (!done) return report_failure(shell, done.error());
   return to_int(io::interrupted() ? ExitCode::interrupted : ExitCode::done);

@@ -115,6 +115,19 @@ TEST(Application, GlobalFlagsStandBeforeOrBehindTheCommand) {
   }
 }
 
+/// What the program ends with when its command fails with `error`.
+int ending_with(const Error& error) {
+  Shell shell;
+  shell.choose("test", [&]() -> Result<> { return fail(error); });
+  return finish(shell);
+}
+
+TEST(Application, AConnectionThatEndsIsNoSuccess) {
+  EXPECT_EQ(ending_with(Errc::connection_closed), 3);
+  EXPECT_EQ(ending_with({Errc::connection_failed, "connect to a:1 timed out"}), 3);
+  EXPECT_EQ(ending_with(Errc::timed_out), 6);
+}
+
 TEST(Application, ValuesMayBeginWithADash) {
   Shell shell;
   const auto app = make_application(shell);

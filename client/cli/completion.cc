@@ -7,7 +7,6 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/contexts.h"
-#include "io/console.h"
 
 namespace sluice::cli {
 namespace {
@@ -24,6 +23,7 @@ constexpr std::string_view kBash = R"bash(_sluice() {
 complete -o default -F _sluice sluice
 )bash";
 
+// Autoloaded, the file is the body of the first call; sourced, nobody has pressed Tab.
 constexpr std::string_view kZsh = R"zsh(#compdef sluice
 _sluice() {
   local -a found
@@ -31,6 +31,7 @@ _sluice() {
   if (( ${#found} )); then compadd -a found; else _files; fi
 }
 compdef _sluice sluice
+if [[ ${funcstack[1]} == _sluice ]]; then _sluice "$@"; fi
 )zsh";
 
 const CLI::Option* find_option(const CLI::App& app, const std::string& word) {
@@ -145,7 +146,7 @@ Result<> print_completion(Shell& shell, const CLI::App& app,
   for (const std::string& word : found) {
     if (word.starts_with(typed)) out += word + "\n";
   }
-  return io::write_all(io::StandardStream::out, out);
+  return shell.write(out);
 }
 
 }  // namespace
@@ -184,7 +185,7 @@ void add_completion(CLI::App& parent, Shell& shell) {
   const auto add = [&](const char* name, const char* description, std::string_view script) {
     noun.add_subcommand(name, description)->callback([&shell, name, script] {
       shell.choose(std::string("completion ") + name,
-                   [script] { return io::write_all(io::StandardStream::out, script); });
+                   [&shell, script] { return shell.write(script); });
     });
   };
   add("bash", "For bash", kBash);

@@ -27,6 +27,7 @@ struct Flags {
   std::string until;
   uint64_t count = 0;
   std::string format;
+  std::string group;
 };
 
 using Printer = std::function<void(std::string& out, const client::ConsumedRecord& record)>;
@@ -195,7 +196,7 @@ class Consumption {
   }
 
   Result<> write() {
-    const auto written = io::write_all(io::StandardStream::out, out_);
+    const auto written = shell_.write(out_);
     out_.clear();
     return written;
   }
@@ -215,6 +216,12 @@ class Consumption {
 };
 
 Result<> consume(const Shell& shell, const Flags& flags) {
+  if (!flags.group.empty()) {
+    return fail(Errc::unsupported,
+                "group " + flags.group +
+                    ": this version has no consumer groups; leave out -g, or say where to begin "
+                    "with --from");
+  }
   ASSIGN_OR_RETURN(auto printer, printer_of(shell, flags));
   ASSIGN_OR_RETURN(const auto options, shell.consumer_options());
   ASSIGN_OR_RETURN(const auto client, shell.connect());
@@ -242,6 +249,8 @@ void add_consume(CLI::App& parent, Shell& shell) {
   command.add_option("-f,--format", flags->format,
                      "%t topic %p partition %o offset %k key %s value %T timestamp %h headers "
                      "%K %S sizes; \\n \\t \\xHH");
+  command.add_option("-g,--group", flags->group,
+                     "Shares the partitions with the members of this group; not in this version");
   command.footer(
       "A TIME is 2026-11-21T07:00:00Z, 1763708400000, now-1h or -15m.\n"
       "Examples:\n"

@@ -21,10 +21,6 @@ LineReader::LineReader(Source source, std::string delimiter)
 
 std::string_view LineReader::unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
 
-bool LineReader::would_read() const {
-  return unread().find(delimiter_, searched_ - begin_) == std::string_view::npos;
-}
-
 Result<std::optional<std::string_view>> LineReader::next() {
   while (true) {
     const size_t found = unread().find(delimiter_, searched_ - begin_);

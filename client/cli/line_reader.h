@@ -23,8 +23,6 @@ class LineReader {
   /// Without its delimiter, valid until the next call; nothing at the end. invalid_argument for a
   /// line above 256 MiB, else what the source says.
   Result<std::optional<std::string_view>> next();
-  /// True when next() would ask the source.
-  bool would_read() const;
   /// Of the line that next() returned last, from 1.
   uint64_t line_number() const { return line_number_; }
 

@@ -57,15 +57,6 @@ TEST(LineReader, CountsLines) {
   EXPECT_EQ(reader.line_number(), 2u);
 }
 
-TEST(LineReader, SaysWhetherTheNextLineIsHere) {
-  LineReader reader(in_pieces("a\nb\nc", 4));
-  EXPECT_TRUE(reader.would_read());
-  ASSERT_TRUE(reader.next().value());
-  EXPECT_FALSE(reader.would_read());
-  ASSERT_TRUE(reader.next().value());
-  EXPECT_TRUE(reader.would_read());
-}
-
 TEST(LineReader, PassesTheErrorOfItsSourceOn) {
   LineReader reader([](MutableBytes) -> Result<size_t> { return fail(Errc::disk_failed); });
   EXPECT_EQ(reader.next().error().code(), Errc::disk_failed);

@@ -6,8 +6,8 @@
 #include "client/cli/words.h"
 #include "io/block_on.h"
 #include "io/console.h"
-#include "io/process.h"
 #include "io/system.h"
+#include "proto/record/compression.h"
 #include "storage/inspect.h"
 
 namespace sluice::cli {
@@ -22,22 +22,6 @@ struct Flags {
   bool verify = false;
   bool dense = false;
 };
-
-std::string_view name_of(record::Codec codec) {
-  switch (codec) {
-    case record::Codec::none:
-      return "none";
-    case record::Codec::gzip:
-      return "gzip";
-    case record::Codec::snappy:
-      return "snappy";
-    case record::Codec::lz4:
-      return "lz4";
-    case record::Codec::zstd:
-      return "zstd";
-  }
-  return "unknown";
-}
 
 /// Bytes as a person can read them: quoted like JSON, or said to be base64.
 std::string readable(const std::optional<ByteView>& bytes) {
@@ -64,7 +48,7 @@ void set_bytes(Json& object, const std::string& name, const std::optional<ByteVi
 /// Prints what an inspection finds, each piece as a line: for people, or as a JSON object.
 class Dump {
  public:
-  Dump(bool json, bool quiet) : json_(json), quiet_(quiet) {}
+  Dump(const Shell& shell, bool json) : shell_(shell), json_(json) {}
 
   storage::InspectSink sink() {
     storage::InspectSink sink;
@@ -72,7 +56,7 @@ class Dump {
       print({{"type", "problem"}, {"path", path}, {"problem", problem}},
             "PROBLEM " + path + ": " + problem);
     };
-    if (quiet_) return sink;
+    if (shell_.flags().quiet) return sink;
     sink.on_file = [this](const std::string& path, uint64_t bytes) {
       print({{"type", "file"}, {"path", path}, {"bytes", bytes}},
             path + "  " + format_rough_size(bytes));
@@ -118,13 +102,14 @@ class Dump {
   void print_batch(const storage::InspectedBatch& batch) {
     const record::BatchHeader& header = batch.header;
     if (!json_) {
-      std::string line =
-          "  batch " + std::to_string(header.base_offset.value()) + "-" +
-          std::to_string(header.last_offset().value()) + "  at " + std::to_string(batch.position) +
-          "  " + std::to_string(header.size_in_bytes()) + " bytes  " +
-          counted(static_cast<uint64_t>(header.record_count), "record") + "  epoch " +
-          std::to_string(header.leader_epoch.value()) + "  " +
-          std::string(name_of(header.codec())) + "  " + format_timestamp(header.max_timestamp);
+      std::string line = "  batch " + std::to_string(header.base_offset.value()) + "-" +
+                         std::to_string(header.last_offset().value()) + "  at " +
+                         std::to_string(batch.position) + "  " +
+                         std::to_string(header.size_in_bytes()) + " bytes  " +
+                         counted(static_cast<uint64_t>(header.record_count), "record") +
+                         "  epoch " + std::to_string(header.leader_epoch.value()) + "  " +
+                         std::string(record::name_of(header.codec())) + "  " +
+                         format_timestamp(header.max_timestamp);
       if (header.has_producer()) {
         line += "  producer " + std::to_string(header.producer_id.value()) + "/" +
                 std::to_string(header.producer_epoch.value()) + " sequence " +
@@ -142,7 +127,7 @@ class Dump {
                    {"bytes", header.size_in_bytes()},
                    {"records", header.record_count},
                    {"leader_epoch", header.leader_epoch.value()},
-                   {"codec", name_of(header.codec())},
+                   {"codec", record::name_of(header.codec())},
                    {"base_timestamp", header.base_timestamp.value()},
                    {"max_timestamp", header.max_timestamp.value()},
                    {"producer_id", header.producer_id.value()},
@@ -192,12 +177,12 @@ class Dump {
     if (out_.size() >= kWriteSize) write();
   }
   void write() {
-    if (written_) written_ = io::write_all(io::StandardStream::out, out_);
+    if (written_) written_ = shell_.write(out_);
     out_.clear();
   }
 
+  const Shell& shell_;
   const bool json_;
-  const bool quiet_;
   std::string out_;
   Result<> written_;
 };
@@ -209,7 +194,7 @@ Result<> dump(const Shell& shell, const Flags& flags) {
   }
   io::System system({.workers = 1, .pool_threads = 1});
   MemoryBudget memory("log dump", kMemory);
-  Dump out(json, shell.flags().quiet);
+  Dump out(shell, json);
   const auto counts = io::block_on(
       system.runtime().executor.worker(0),
       storage::inspect(system.runtime().disk, flags.path,

@@ -131,6 +131,12 @@ Result<client::ConsumerOptions> Shell::consumer_options(client::ConsumerOptions 
   return with_properties(start, pairs);
 }
 
+Result<> Shell::write(std::string_view text) const {
+  auto written = io::write_all(io::StandardStream::out, text);
+  output_gone_ = !written && written.error() == Errc::connection_closed;
+  return written;
+}
+
 Result<> Shell::print(const Report& report) const {
   const bool terminal = io::is_terminal(io::StandardStream::out);
   const auto no_colour = io::environment_variable("NO_COLOR");
@@ -139,7 +145,7 @@ Result<> Shell::print(const Report& report) const {
       .colour = terminal && (!no_colour || no_colour->empty()),
       .columns = terminal ? io::terminal_columns(io::StandardStream::out) : 0,
   };
-  return io::write_all(io::StandardStream::out, render(report, style));
+  return write(render(report, style));
 }
 
 Result<> Shell::say(std::string line, Json document, std::string name) const {

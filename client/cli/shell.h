@@ -55,6 +55,10 @@ class Shell {
   Result<Context> context_of_flags() const;
 
   OutputFormat format() const { return format_; }
+  /// To standard output; connection_closed when nobody reads it any more, and from then on
+  /// output_gone(): its reader has what it wanted, as with `| head`.
+  Result<> write(std::string_view text) const;
+  bool output_gone() const { return output_gone_; }
   /// Prints to standard output in the format of -o.
   Result<> print(const Report& report) const;
   /// A message for people: standard output, not with -q, and as the report's document with -o json.
@@ -75,6 +79,7 @@ class Shell {
   std::string label_;
   Action action_;
   OutputFormat format_ = OutputFormat::table;
+  mutable bool output_gone_ = false;
 };
 
 /// "key=value" arguments as a map; invalid_argument names the flag and the argument.
