@@ -75,7 +75,7 @@ class Wal {
   /// error the entries stay.
   io::Task<Result<>> save_snapshot(WalSnapshot snapshot);
 
-  /// Bytes of frames since the last snapshot.
+  /// Bytes of frames that the last snapshot does not cover, also those written before this open.
   uint64_t bytes_since_snapshot() const { return bytes_since_snapshot_; }
 
  private:

@@ -57,20 +57,28 @@ io::Task<Result<Wal::Opened>> WalReader::read() {
     files.push_back(std::move(file));
   }
   const size_t first = first_of_chain(files);
+  const auto is_used = [&](size_t i) { return i >= first && files[i].header; };
+  // All is found sound before anything is changed: damaged files stay as they are. From the end on,
+  // so that the file is named behind which something lacks.
+  for (size_t i = files.size(); i-- > 0;) {
+    if (!is_used(i)) CO_RETURN_IF_ERROR(check_covered(files[i], wal.last_index_));
+  }
   for (size_t i = 0; i < files.size(); ++i) {
-    FileContent& file = files[i];
-    if (i < first || !file.header) {
-      // Covered by the snapshot, or never used under this name; replay() finds what lacks.
-      CO_RETURN_IF_ERROR(co_await disk_.remove(path_of(file.sequence)));
-      continue;
-    }
-    CO_RETURN_IF_ERROR(replay(file, content));
+    if (is_used(i)) CO_RETURN_IF_ERROR(replay(files[i], content));
+  }
+  for (size_t i = 0; i < files.size(); ++i) {
+    const FileContent& file = files[i];
+    if (!is_used(i)) continue;
     wal.next_number_ = file.next_number();
     if (wal.file_ != nullptr) {
       wal.sealed_.push_back({wal.sequence_, wal.last_index_, wal.file_bytes_});
     }
     CO_RETURN_IF_ERROR(co_await go_on_in(wal, file));
     wal.last_index_ = std::max(wal.last_index_, file.last_index);
+    wal.bytes_since_snapshot_ += file.uncovered_bytes;
+  }
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (!is_used(i)) CO_RETURN_IF_ERROR(co_await disk_.remove(path_of(files[i].sequence)));
   }
   wal.hard_state_ = content.hard_state;
   co_return opened;
@@ -117,6 +125,23 @@ size_t WalReader::first_of_chain(const std::vector<FileContent>& files) {
   return first;
 }
 
+Result<> WalReader::check_covered(const FileContent& file, uint64_t snapshot_index) const {
+  // Without a header it was never used under this name: read_wal() found no frame of it.
+  if (!file.header) return {};
+  uint64_t last = 0;
+  for (const wal::Frame& frame : file.scanned.frames) {
+    const auto batch = wal::decode_batch(frame.payload);
+    if (!batch) return fail(damaged(path_of(file.sequence), std::string(batch.error().message())));
+    // What was truncated within the file counts for nothing, whatever follows.
+    if (batch->truncate_from) last = std::min(last, *batch->truncate_from - 1);
+    if (!batch->entries.empty()) last = batch->entries.back().index;
+  }
+  if (last <= snapshot_index) return {};
+  return fail(damaged(path_of(file.sequence),
+                      "its entries up to " + std::to_string(last) +
+                          " are in no snapshot, and the next file does not follow it"));
+}
+
 Result<> WalReader::replay(FileContent& file, Wal::Content& content) const {
   const std::string path = path_of(file.sequence);
   const uint64_t base = content.snapshot ? content.snapshot->index : 0;
@@ -138,6 +163,9 @@ Result<> WalReader::replay(FileContent& file, Wal::Content& content) const {
                                       std::to_string(expected - 1)));
       }
       content.entries.push_back(std::move(entry));
+    }
+    if (!batch->entries.empty() && file.last_index > base) {
+      file.uncovered_bytes += wal::frame_size(frame.payload.size());
     }
     if (batch->hard_state) content.hard_state = *batch->hard_state;
   }

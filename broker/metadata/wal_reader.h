@@ -26,6 +26,8 @@ class WalReader {
     std::optional<wal::FileHeader> header;
     wal::Scanned scanned;
     uint64_t last_index = 0;
+    /// Of frames with entries that the snapshot does not cover.
+    uint64_t uncovered_bytes = 0;
 
     /// The number that follows its frames.
     uint64_t next_number() const { return header->first_number + scanned.frames.size(); }
@@ -37,6 +39,8 @@ class WalReader {
   /// Where the files begin that follow each other up to the last usable one.
   static size_t first_of_chain(const std::vector<FileContent>& files);
   Result<> replay(FileContent& file, Wal::Content& content) const;
+  /// corrupt_file when the file, which is not in the chain, has what the snapshot lacks.
+  Result<> check_covered(const FileContent& file, uint64_t snapshot_index) const;
   io::Task<Result<>> go_on_in(Wal& wal, const FileContent& file);
   std::string path_of(uint64_t sequence) const {
     return directory_ + "/" + wal_file_name(sequence);

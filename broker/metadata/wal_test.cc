@@ -52,6 +52,17 @@ class WalTest : public ::testing::Test {
     ASSERT_TRUE(run((*file)->write_at(position, parts, io::Lane::commit)).has_value());
   }
 
+  std::vector<std::byte> content_of(const std::string& name) {
+    return *run(io::read_file(disk(), std::string(kDirectory) + "/" + name, 1_MiB));
+  }
+  /// Breaks the last frame of a file as a torn write would.
+  void break_last_frame(uint64_t sequence) {
+    const auto bytes = content_of(wal_file_name(sequence));
+    size_t last = bytes.size() - 1;
+    while (bytes[last] == std::byte{0}) --last;
+    overwrite(wal_file_name(sequence), last, "\xff\xff");
+  }
+
   sim::Simulator simulator_{1};
   sim::SimNode& node_ = simulator_.add_node("node");
   std::unique_ptr<Wal> wal_;
@@ -171,6 +182,43 @@ TEST_F(WalTest, RefusesAFileThatLacksInTheMiddle) {
   const auto content = open(512);
   ASSERT_FALSE(content);
   EXPECT_EQ(content.error().code(), Errc::corrupt_file);
+}
+
+TEST_F(WalTest, RefusesAFileThatEndsBeforeTheNextBeginsAndChangesNothing) {
+  ASSERT_TRUE(open(512));
+  append_many(1, 40);
+  const size_t files = wal_files();
+  break_last_frame(files - 2);
+  const auto content = open(512);
+  ASSERT_FALSE(content);
+  EXPECT_EQ(content.error().code(), Errc::corrupt_file);
+  EXPECT_NE(content.error().message().find(wal_file_name(files - 2)), std::string::npos);
+  EXPECT_EQ(wal_files(), files);
+}
+
+TEST_F(WalTest, RefusesALostFrameBeforeAFileWithoutFrames) {
+  ASSERT_TRUE(open(512));
+  uint64_t last = 0;
+  for (; wal_files() < 2; ++last) append_many(last + 1, last + 1);
+  // The first frame of the second file was not finished, and the last one of the first rotted.
+  overwrite(wal_file_name(2), 64, std::string(512 - 64, '\0'));
+  ASSERT_EQ(open(512)->entries.size(), last - 1);
+  break_last_frame(1);
+  EXPECT_EQ(open(512).error().code(), Errc::corrupt_file);
+  EXPECT_EQ(wal_files(), 2u);
+}
+
+TEST_F(WalTest, CountsWhatWasWrittenSinceTheSnapshotOverAStop) {
+  ASSERT_TRUE(open(512));
+  append_many(1, 20);
+  ASSERT_TRUE(run(wal_->save_snapshot({20, 1, bytes_of("state")})));
+  ASSERT_TRUE(open(512));
+  EXPECT_EQ(wal_->bytes_since_snapshot(), 0u);
+  append_many(21, 40);
+  const uint64_t written = wal_->bytes_since_snapshot();
+  EXPECT_GT(written, 500u);
+  ASSERT_TRUE(open(512));
+  EXPECT_EQ(wal_->bytes_since_snapshot(), written);
 }
 
 TEST_F(WalTest, RefusesADamagedFileHeaderBeforeFrames) {
