@@ -13,6 +13,11 @@ constexpr size_t kDeletedTopics = 1000;
 
 using IdList = std::shared_ptr<const std::vector<Uuid>>;
 
+std::unexpected<Error> no_topic(const Uuid& id) {
+  return fail(Errc::unknown_topic_id,
+              "there is no topic with the id " + id.text() + "; it may have been deleted");
+}
+
 Result<Uuid> id_from(const std::string& bytes) {
   if (bytes.size() != Uuid::kSize) return fail(Errc::invalid_argument, "an id has 16 bytes");
   return Uuid::from_bytes(as_bytes(bytes));
@@ -87,7 +92,8 @@ Result<> apply(MetadataImage& image, const cluster::BrokerRegistered& record) {
 Result<> apply(MetadataImage& image, const cluster::TopicCreated& record) {
   ASSIGN_OR_RETURN(const Uuid id, id_from(record.id()));
   if (image.topic_ids.find(record.name()) != nullptr || image.topics.find(id) != nullptr) {
-    return fail(Errc::topic_exists, record.name() + ": the topic exists already");
+    return fail(Errc::topic_exists, "topic " + record.name() +
+                                        " exists already; delete it first or choose another name");
   }
   const std::string folded = folded_topic_name(record.name());
   if (const Uuid* other = image.folded_names.find(folded)) {
@@ -110,7 +116,7 @@ Result<> apply(MetadataImage& image, const cluster::TopicCreated& record) {
 Result<> apply(MetadataImage& image, const cluster::TopicDeleted& record) {
   ASSIGN_OR_RETURN(const Uuid id, id_from(record.id()));
   const auto topic = image.topic(id);
-  if (topic == nullptr) return fail(Errc::unknown_topic_id);
+  if (topic == nullptr) return no_topic(id);
   image.topics.erase(id);
   image.topic_ids.erase(topic->name);
   image.folded_names.erase(folded_topic_name(topic->name));
@@ -122,7 +128,7 @@ Result<> apply(MetadataImage& image, const cluster::TopicDeleted& record) {
 Result<> apply(MetadataImage& image, const cluster::PartitionsAdded& record) {
   ASSIGN_OR_RETURN(const Uuid id, id_from(record.topic_id()));
   const auto before = image.topic(id);
-  if (before == nullptr) return fail(Errc::unknown_topic_id);
+  if (before == nullptr) return no_topic(id);
   if (std::cmp_not_equal(before->partitions.size(), record.first())) {
     return fail(Errc::invalid_partitions, before->name + ": has " +
                                               std::to_string(before->partitions.size()) +
@@ -140,7 +146,7 @@ Result<> apply(MetadataImage& image, const cluster::PartitionsAdded& record) {
 Result<> apply(MetadataImage& image, const cluster::TopicConfigSet& record) {
   ASSIGN_OR_RETURN(const Uuid id, id_from(record.topic_id()));
   const auto before = image.topic(id);
-  if (before == nullptr) return fail(Errc::unknown_topic_id);
+  if (before == nullptr) return no_topic(id);
   TopicImage topic = *before;
   if (record.has_value()) {
     topic.configs[record.key()] = record.value();
@@ -178,7 +184,8 @@ Result<> apply(MetadataImage& image, const cluster::MetadataRecord& record) {
     case cluster::MetadataRecord::RECORD_NOT_SET:
       break;
   }
-  return fail(Errc::unsupported, "the metadata log was written by a newer version");
+  return fail(Errc::unsupported,
+              "the metadata log was written by a newer version; start that version");
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "broker/metadata/one_voter_log.h"
 
-#include "base/check.h"
+#include <algorithm>
+#include <string>
+#include <utility>
 
 namespace sluice::broker {
 namespace {
@@ -31,8 +33,13 @@ Result<> OneVoterLog::replay(const Wal::Content& content) {
   for (const WalEntry& entry : content.entries) {
     // Refused the first time, refused again: the proposer was told.
     if (auto applied = ports_.subscriber.apply(entry.index, entry.data); !applied) {
+      // To go on without it would be to serve another state than the one that was agreed.
+      if (applied.error() == Errc::unsupported) {
+        return fail(std::move(applied).error().with_context("metadata entry " +
+                                                            std::to_string(entry.index)));
+      }
       ports_.log.debug("metadata command refused again",
-                       {{"index", entry.index}, {"because", applied.error().message()}});
+                       {{"index", entry.index}, {"cause", applied.error().message()}});
     }
     last_index_ = entry.index;
   }
@@ -54,8 +61,21 @@ io::Task<Result<>> OneVoterLog::propose(std::vector<std::byte> command) {
 }
 
 io::Task<void> OneVoterLog::commit_all() {
-  while (!waiting_.empty()) co_await commit(std::exchange(waiting_, {}));
+  while (!waiting_.empty()) co_await commit(next_group());
   committing_ = false;
+}
+
+std::vector<OneVoterLog::Proposal*> OneVoterLog::next_group() {
+  size_t bytes = 0;
+  const auto end = std::ranges::find_if(waiting_, [&](const Proposal* proposal) {
+    bytes += proposal->command.size();
+    return bytes > options_.commit_bytes;
+  });
+  // A larger one goes alone: what is too large for the log fails by itself.
+  const auto taken = std::max(end, waiting_.begin() + 1);
+  std::vector<Proposal*> group(waiting_.begin(), taken);
+  waiting_.erase(waiting_.begin(), taken);
+  return group;
 }
 
 io::Task<void> OneVoterLog::commit(std::vector<Proposal*> proposals) {
@@ -82,7 +102,7 @@ io::Task<void> OneVoterLog::take_snapshot() {
   auto saved = co_await wal_->save_snapshot({last_index_, kTerm, ports_.subscriber.snapshot()});
   if (saved) co_return;
   // The log still has everything; it is tried again after the next commit.
-  ports_.log.warning("metadata snapshot failed", {{"because", saved.error().message()}});
+  ports_.log.warning("metadata snapshot failed", {{"cause", saved.error().message()}});
 }
 
 io::Task<void> OneVoterLog::close() {

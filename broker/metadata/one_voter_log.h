@@ -20,6 +20,8 @@ struct OneVoterOptions {
   WalOptions wal;
   /// A snapshot is taken after so many bytes of log.
   uint64_t snapshot_every_bytes = 4_MiB;
+  /// Proposals of about so much share one commit.
+  size_t commit_bytes = 1_MiB;
 };
 
 /// The metadata log of a group of one: committed when it is on this broker's device. Proposals
@@ -36,7 +38,7 @@ class OneVoterLog final : public MetadataLog {
   };
 
   /// On the control loop. Replays what is on disk into the subscriber. Errors: those of Wal::open
-  /// and of MetadataSubscriber::restore.
+  /// and of MetadataSubscriber::restore; unsupported when a newer version wrote an entry.
   static io::Task<Result<std::unique_ptr<OneVoterLog>>> open(Ports ports, std::string directory,
                                                              OneVoterOptions options);
 
@@ -53,6 +55,7 @@ class OneVoterLog final : public MetadataLog {
   OneVoterLog(Ports ports, OneVoterOptions options, Wal::Opened opened);
   Result<> replay(const Wal::Content& content);
   io::Task<void> commit_all();
+  std::vector<Proposal*> next_group();
   io::Task<void> commit(std::vector<Proposal*> proposals);
   io::Task<void> take_snapshot();
 

@@ -31,7 +31,10 @@ void MetadataStore::publish(MetadataImage image) {
 Result<> MetadataStore::apply(uint64_t index, ByteView bytes) {
   cluster::MetadataCommand command;
   if (!command.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return fail(Errc::unsupported, "a metadata command does not decode");
+    return fail(
+        Errc::unsupported,
+        "a metadata command does not decode: the metadata log was written by a newer version or is "
+        "damaged; start that version, or restore the directory from a backup");
   }
   ASSIGN_OR_RETURN(auto next, fold(*image(), command, index));
   publish(std::move(next));
