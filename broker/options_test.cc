@@ -53,10 +53,10 @@ TEST(Options, TheCommandLineWinsOverVariablesAndTheyOverTheFile) {
 }
 
 TEST(Options, FlagsForDirectoryAndAddressesAreSettings) {
-  const auto loaded = load({.data = "/d", .listen = "0.0.0.0:1", .admin = "[::1]:2"});
+  const auto loaded = load({.data = "/d", .listen = "10.0.0.1:1", .admin = "[::1]:2"});
   ASSERT_TRUE(loaded) << loaded.error().message();
   EXPECT_EQ(loaded->options.data_directories, std::vector<std::string>{"/d"});
-  EXPECT_EQ(loaded->options.listen, "0.0.0.0:1");
+  EXPECT_EQ(loaded->options.listen, "10.0.0.1:1");
   EXPECT_EQ(loaded->options.admin_listen, "[::1]:2");
 }
 
@@ -86,6 +86,18 @@ TEST(Options, RefusesAnAddressThatIsNone) {
   const std::string refusal = refusal_of({.data = "/d", .listen = "nowhere"});
   EXPECT_NE(refusal.find("listen"), std::string::npos) << refusal;
   EXPECT_NE(refusal.find("nowhere"), std::string::npos) << refusal;
+}
+
+TEST(Options, RefusesToTellClientsAnAddressThatIsEveryAddress) {
+  for (const char* address : {"0.0.0.0:9092", "[::]:9092"}) {
+    const std::string refusal = refusal_of({.data = "/d", .listen = address});
+    for (const char* part : {"listen", address, "advertised"}) {
+      EXPECT_NE(refusal.find(part), std::string::npos) << refusal;
+    }
+    const std::string advertised = std::string("advertised=") + address;
+    EXPECT_NE(refusal_of({.data = "/d", .set = {advertised}}).find(address), std::string::npos);
+    EXPECT_EQ(refusal_of({.data = "/d", .listen = address, .set = {"advertised=here:9092"}}), "");
+  }
 }
 
 TEST(Options, AsksForADataDirectory) {
