@@ -57,7 +57,8 @@ class Socket {
 class Listener {
  public:
   virtual ~Listener() = default;
-  /// The next connection, not attached to a loop yet. connection_closed after close().
+  /// The next connection, not attached to a loop yet. connection_closed after close(); too_many or
+  /// out_of_memory, after a rest, when the system is short of either: try again.
   virtual Task<Result<std::unique_ptr<Socket>>> accept() = 0;
   virtual void close() = 0;
   /// With the port that the system chose.

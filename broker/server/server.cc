@@ -14,6 +14,8 @@ constexpr size_t kConnectionBytes = 2560;
 constexpr Duration kMemoryWatch = 100ms;
 constexpr Duration kTend = 1s;
 constexpr Duration kRefusalLog = 10s;
+/// Connections accepted before others of the control loop have their turn.
+constexpr uint64_t kAcceptTurn = 64;
 /// Idle connections that one worker gives up at one look at memory.
 constexpr int kIdleClosedAtOnce = 16;
 
@@ -80,7 +82,8 @@ io::Task<void> Server::stop(TimePoint deadline) {
   co_await on_every_worker(&Worker::drain);
   while (true) {
     const uint64_t ticket = ended_.ticket();
-    if (sessions_.running() == 0) break;
+    // Not those that run: the last one tells before its task has ended, which join() waits for.
+    if (connections() == 0) break;
     if (!co_await ended_.wait(ticket, deadline)) break;
   }
   co_await on_every_worker(&Worker::close_all);
@@ -96,10 +99,14 @@ size_t Server::connections() const {
 // Accepting.
 
 io::Task<void> Server::accept_all() {
+  uint64_t accepted = 0;
   while (!stopping_) {
     auto socket = co_await listener_->accept();
     if (socket) {
       take(std::move(*socket));
+      if (++accepted % kAcceptTurn == 0) co_await io::Loop::current()->yield();
+    } else if (socket.error() == Errc::too_many || socket.error() == Errc::out_of_memory) {
+      accept_failed(socket.error());
     } else if (!stopping_) {
       ports_.log.error("accepting failed",
                        {{"address", local().to_string()}, {"error", socket.error().message()}});
@@ -110,13 +117,13 @@ io::Task<void> Server::accept_all() {
 
 void Server::take(std::unique_ptr<io::Socket> socket) {
   if (connections() >= options_.max_connections) {
-    return refused(metrics_.refused_total, "max.connections", socket->peer());
+    return refused(metrics_.refused_total, "connections.limit", socket->peer());
   }
   auto memory = connection_memory_.reserve(kConnectionBytes);
   if (!memory) return refused(metrics_.refused_total, "memory", socket->peer());
   auto account = addresses_.connect(socket->peer().host);
   if (!account) {
-    return refused(metrics_.refused_address, "max.connections.per.address", socket->peer());
+    return refused(metrics_.refused_address, "connections.limit_per_address", socket->peer());
   }
   metrics_.accepted.add(io::Loop::current()->index());
   Worker& worker = least_loaded();
@@ -125,11 +132,28 @@ void Server::take(std::unique_ptr<io::Socket> socket) {
 }
 
 void Server::refused(Counter& counter, std::string_view why, const io::Endpoint& peer) {
-  const auto& loop = *io::Loop::current();
-  counter.add(loop.index());
-  if (loop.now() < refusal_logged_ + kRefusalLog && refusal_logged_ != TimePoint{}) return;
-  refusal_logged_ = loop.now();
+  counter.add(io::Loop::current()->index());
+  if (!may_log(refusal_logged_)) return;
   ports_.log.warning("connection refused", {{"peer", peer.to_string()}, {"limit", why}});
+}
+
+void Server::accept_failed(const Error& why) {
+  metrics_.accept_failures.add(io::Loop::current()->index());
+  if (!may_log(failure_logged_)) return;
+  ports_.log.error("connections wait to be accepted",
+                   {{"address", local().to_string()},
+                    {"error", why.message()},
+                    {"way_out",
+                     "raise the process's limit of open files (LimitNOFILE, ulimit -n) or lower "
+                     "connections.limit"}});
+}
+
+/// Whether the line that was logged last at `last` may be logged again.
+bool Server::may_log(TimePoint& last) {
+  const TimePoint now = io::Loop::current()->now();
+  if (now < last + kRefusalLog && last != TimePoint{}) return false;
+  last = now;
+  return true;
 }
 
 Worker& Server::least_loaded() {

@@ -71,6 +71,8 @@ class Server {
   Worker& least_loaded();
   io::Task<void> serve(Worker& worker, std::unique_ptr<io::Socket> socket,
                        std::shared_ptr<AddressAccount> account, Reservation memory);
+  void accept_failed(const Error& why);
+  static bool may_log(TimePoint& last);
   void refused(Counter& counter, std::string_view why, const io::Endpoint& peer);
   io::Task<void> watch_memory();
   void apply_pressure();
@@ -101,6 +103,7 @@ class Server {
   io::Scope sessions_;
   io::Scope background_;
   TimePoint refusal_logged_{};
+  TimePoint failure_logged_{};
 };
 
 }  // namespace sluice::broker

@@ -10,9 +10,13 @@ namespace {
 class ServerTest : public EchoWorld {};
 
 TEST_F(ServerTest, SpreadsConnectionsOverItsWorkers) {
+  const size_t workers = node.runtime().executor.workers();
+  ASSERT_GT(workers, 1U);
   std::vector<std::unique_ptr<io::Socket>> sockets;
   for (int i = 0; i < 10; ++i) sockets.push_back(open());
+  sim.run_for(10ms);
   EXPECT_EQ(server().connections(), 10U);
+  for (size_t i = 0; i < workers; ++i) EXPECT_GE(echo.opened[i], 10 / workers) << "worker " << i;
   const std::string text = metrics.prometheus();
   EXPECT_THAT(text, testing::HasSubstr("sluice_connections 10\n"));
   EXPECT_THAT(text, testing::HasSubstr("sluice_connections_accepted_total 10\n"));
@@ -28,6 +32,16 @@ TEST_F(ServerTest, RefusesConnectionsAboveTheLimits) {
               testing::HasSubstr(
                   "sluice_connections_refused_total{reason=\"max_connections_per_address\"} 1\n"));
   EXPECT_EQ(server().connections(), 2U);
+}
+
+TEST_F(ServerTest, GoesOnAcceptingAfterTheSystemRanShortOfDescriptors) {
+  server();
+  node.host().fail_accept(kPort, Error(Errc::too_many));
+  auto socket = open();
+  ASSERT_TRUE(send(*socket, echo_frame('e', "here")));
+  EXPECT_EQ(receive(*socket, 9), echo_frame('e', "here"));
+  EXPECT_THAT(metrics.prometheus(),
+              testing::HasSubstr("sluice_connections_accept_failures_total 1\n"));
 }
 
 TEST_F(ServerTest, SaysWhichAddressIsInUse) {

@@ -20,6 +20,9 @@ ServerMetrics::ServerMetrics(MetricsRegistry& metrics)
     : bytes_in(metrics.counter("network_bytes_in_total", "Bytes read from connections.")),
       bytes_out(metrics.counter("network_bytes_out_total", "Bytes handed to connections.")),
       accepted(metrics.counter("connections_accepted_total", "Connections accepted.")),
+      accept_failures(
+          metrics.counter("connections_accept_failures_total",
+                          "Times that nothing was accepted for want of descriptors or memory.")),
       refused_total(metrics.counter("connections_refused_total", "Connections refused.",
                                     {{"reason", "max_connections"}})),
       refused_address(metrics.counter("connections_refused_total", "Connections refused.",
@@ -28,6 +31,8 @@ ServerMetrics::ServerMetrics(MetricsRegistry& metrics)
                                   {{"reason", "idle"}})),
       closed_stuck(metrics.counter("connections_closed_total", "Connections the broker closed.",
                                    {{"reason", "frame_without_progress"}})),
+      closed_unread(metrics.counter("connections_closed_total", "Connections the broker closed.",
+                                    {{"reason", "answer_not_taken"}})),
       closed_pressure(metrics.counter("connections_closed_total", "Connections the broker closed.",
                                       {{"reason", "pressure"}})),
       bad_frames(metrics.counter("bad_frames_total", "Frames that do not decode.")),

@@ -32,10 +32,12 @@ struct ServerMetrics {
   Counter& bytes_in;
   Counter& bytes_out;
   Counter& accepted;
+  Counter& accept_failures;
   Counter& refused_total;
   Counter& refused_address;
   Counter& closed_idle;
   Counter& closed_stuck;
+  Counter& closed_unread;
   Counter& closed_pressure;
   Counter& bad_frames;
   Counter& copied_bytes;

@@ -68,11 +68,15 @@ Task<Result<std::unique_ptr<Socket>>> AsioListener::accept() {
       case EMFILE:
       case ENFILE:
       case ENOBUFS:
-      case ENOMEM:
+      case ENOMEM: {
         // The connection stays in the backlog and the descriptor readable: trying at once would
         // spin.
+        auto why =
+            error_from_errno(errno == ENOBUFS ? ENOMEM : errno, "accept on " + local_.to_string());
         co_await closed_.wait(ticket, descriptor_.loop().now() + kRest);
+        if (descriptor_.get() >= 0) co_return fail(std::move(why));
         break;
+      }
       case EBADF:
       case EINVAL:
       case ENOTSOCK:

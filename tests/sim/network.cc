@@ -91,6 +91,7 @@ struct SimHost::Listening {
   std::coroutine_handle<> waiting;
   io::Loop* loop = nullptr;
   bool closed = false;
+  std::optional<Error> failure;
 
   void wake() {
     if (waiting) loop->post(std::exchange(waiting, nullptr));
@@ -133,6 +134,7 @@ class SimListener final : public io::Listener {
     if (state->closed) {
       co_return fail(Errc::connection_closed, state->local.to_string() + " listens no more");
     }
+    if (auto failure = std::exchange(state->failure, std::nullopt)) co_return fail(*failure);
     auto socket = std::move(state->queue.front());
     state->queue.pop_front();
     co_return socket;
@@ -207,6 +209,10 @@ io::Task<Result<std::unique_ptr<io::Listener>>> SimHost::listen(io::Endpoint at)
   state->local = std::move(at);
   listening_.emplace(state->local.port, state);
   return Made::ready(std::make_unique<SimListener>(*this, std::move(state)));
+}
+
+void SimHost::fail_accept(uint16_t port, Error error) {
+  listening_.at(port)->failure = std::move(error);
 }
 
 io::Task<Result<std::unique_ptr<io::Socket>>> SimHost::connect(io::Endpoint to,

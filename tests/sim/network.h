@@ -98,6 +98,8 @@ class SimHost final : public io::Network {
   bool alive() const { return alive_; }
   /// Its sockets and listeners fail from now on, and it can make no others.
   void kill(Death death);
+  /// The next connection to `port`, which somebody listens on, is accepted only after this error.
+  void fail_accept(uint16_t port, Error error);
 
  private:
   friend class SimListener;

@@ -39,6 +39,7 @@ class SimNode {
   io::Runtime& runtime() { return runtime_; }
   NodeClock& clock() { return clock_; }
   SimDisk& disk() { return disk_; }
+  SimHost& host() { return host_; }
   SimExecutor& executor() { return executor_; }
   bool alive() const { return host_.alive(); }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,6 +36,8 @@ class EchoFrontEnd final : public FrontEnd {
 
   /// In the order they were begun, the texts of all requests.
   std::vector<std::string> begun;
+  /// By worker, the connections that it has served.
+  std::map<size_t, size_t> opened;
   std::vector<storage::FileSlice> slices;
   /// What every request delays its connection by.
   Duration delay{0};
@@ -111,6 +114,7 @@ class EchoProtocol final : public Protocol {
 };
 
 inline std::unique_ptr<Protocol> EchoFrontEnd::open(ProtocolPorts ports) {
+  ++opened[ports.worker.index()];
   return std::make_unique<EchoProtocol>(*this, ports);
 }
 
