@@ -29,14 +29,18 @@ io::Task<Result<>> AdminServer::start() {
 }
 
 io::Task<void> AdminServer::accept_all() {
+  bool failed_before = false;
   while (!stopping_) {
     auto socket = co_await listener_->accept();
     if (!socket) {
       if (stopping_ || socket.error() == Errc::connection_closed) co_return;
-      log_.warning("admin port: accept failed", {{"because", socket.error().message()}});
+      if (!std::exchange(failed_before, true)) {
+        log_.warning("admin port: accept failed", {{"because", socket.error().message()}});
+      }
       co_await io::sleep_for(std::chrono::milliseconds(100));
       continue;
     }
+    failed_before = false;
     // One too many is closed at once: a scraper tries again.
     if (sockets_.size() >= options_.max_connections) continue;
     scope_.start(serve(std::move(*socket)));
@@ -53,8 +57,9 @@ io::Task<void> AdminServer::serve(std::unique_ptr<io::Socket> socket) {
 io::Task<void> AdminServer::converse(io::Socket& socket) {
   DropTimer timer(socket, options_.timeout);
   std::string received;
+  // Not at every read: a request that comes byte by byte must end in time as well.
+  timer.restart();
   for (;;) {
-    timer.restart();
     auto parsed = parse_http(received);
     if (!parsed) {
       const bool large = parsed.error() == Errc::frame_too_large;
@@ -79,7 +84,9 @@ io::Task<void> AdminServer::converse(io::Socket& socket) {
     }
     const bool keep_alive = (*parsed)->request.keep_alive && !stopping_;
     received.erase(0, (*parsed)->size);
+    timer.restart();
     if (!co_await answer(socket, std::move((*parsed)->request)) || !keep_alive) co_return;
+    timer.restart();
   }
 }
 

@@ -52,6 +52,15 @@ class AdminServerTest : public ::testing::Test {
     EXPECT_TRUE((co_await io::write_all(*socket, parts)).has_value());
     co_return co_await read_all(*socket);
   }
+  io::Task<std::string> trickle(std::string sent) {
+    auto socket = co_await connect();
+    for (const char& byte : sent) {
+      const std::array<ByteView, 1> parts = {as_bytes(std::string_view(&byte, 1))};
+      if (!co_await io::write_all(*socket, parts)) break;
+      co_await io::sleep_for(3s);
+    }
+    co_return co_await read_all(*socket);
+  }
   std::string ask(std::string sent) {
     return simulator_.run_on(client_.executor().worker(0), converse(std::move(sent)));
   }
@@ -93,6 +102,11 @@ TEST_F(AdminServerTest, DropsAClientThatDoesNotFinishItsRequest) {
   const auto before = simulator_.now();
   EXPECT_EQ(ask("GET /hello HTT"), "");
   EXPECT_GE(simulator_.now() - before, 9s);
+}
+
+TEST_F(AdminServerTest, DropsAClientThatSendsAByteNowAndThen) {
+  EXPECT_EQ(simulator_.run_on(client_.executor().worker(0), trickle("GET /hello HTTP/1.0\r\n\r\n")),
+            "");
 }
 
 TEST_F(AdminServerTest, ClosesConnectionsBeyondItsLimitAtOnce) {
