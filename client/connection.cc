@@ -238,9 +238,9 @@ io::Task<void> Connection::run_reader() {
 
 io::Task<Result<>> Connection::read_frame() {
   CO_RETURN_IF_ERROR(co_await fill(native::kPrefixSize));
-  CO_ASSIGN_OR_RETURN(
-      const native::FramePrefix prefix,
-      native::decode_prefix({received_.data() + read_, native::kPrefixSize}, kMaxAnswerBytes));
+  CO_ASSIGN_OR_RETURN(const native::FramePrefix prefix,
+                      native::decode_prefix({received_.data() + read_, native::kPrefixSize},
+                                            kMaxAnswerBytes, native::kMaxAnswerHeaderBytes));
   read_ += native::kPrefixSize;
   CO_RETURN_IF_ERROR(co_await fill(prefix.header_size));
   Answer answer;

@@ -124,7 +124,7 @@ bool keeps_order(native::RequestHeader::RequestCase request) {
 
 io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   Exchange& exchange = call.exchange;
-  exchange.release_frame();
+  if (exchange.frame.size() <= kForgottenBytes) exchange.release_frame();
   exchange.delay = worker_.pressure().request_delay;
   if (!keeps_order(call.request.request_case())) exchange.release_order();
   if (auto result = co_await answer(call); !result) {
@@ -136,7 +136,12 @@ io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   size_t payload = 0;
   for (const auto& slice : exchange.response.slices) payload += slice.length;
   auto encoded = encode_response(call.response, payload, exchange.response, worker_.buffers());
-  if (!encoded) reject(exchange, call.request.correlation_id(), encoded.error());
+  if (encoded) co_return;
+  if (encoded.error() == Errc::frame_too_large) {
+    answer_error(exchange, call.request.correlation_id(), encoded.error());
+  } else {
+    reject(exchange, call.request.correlation_id(), encoded.error());
+  }
 }
 
 void NativeConnection::answer_error(Exchange& exchange, uint64_t correlation_id, const Error& why) {

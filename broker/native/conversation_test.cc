@@ -10,6 +10,17 @@ using testing::native_frame;
 
 class Conversation : public testing::NativeWorld {
  protected:
+  static std::string varint(size_t value) {
+    std::string bytes;
+    for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
+    return bytes + static_cast<char>(value);
+  }
+  /// The line of the metric whose name and labels begin like this.
+  std::string metric(const std::string& name) {
+    const std::string text = "\n" + broker.node().metrics().prometheus();
+    const size_t at = text.find("\n" + name);
+    return at == std::string::npos ? "" : text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+  }
   Uuid topic(const std::string& name = "orders", uint32_t partitions = 1) {
     return *broker.create(name, partitions);
   }
@@ -116,6 +127,49 @@ TEST_F(Conversation, AnswersALongPollAtItsDeadlineWithoutUnchangedPartitions) {
   const auto answer = ask(*socket, fetch_request(id, 1, 0, 500));
   EXPECT_GE(sim().now() - before, 500ms);
   EXPECT_EQ(answer.header.fetch().partitions_size(), 0);
+}
+
+TEST_F(Conversation, DoesNotWaitForMoreThanItMayAnswerWith) {
+  const Uuid id = topic();
+  auto socket = open();
+  const std::string one = batch(std::string(5000, 'x'));
+  ask(*socket, produce_request(id, one.size()), one);
+  auto request = fetch_request(id, 0, 0, 60'000);
+  request.mutable_fetch()->set_min_bytes(1'000'000);
+  request.mutable_fetch()->set_max_bytes(4000);
+  const auto before = sim().now();
+  EXPECT_EQ(ask(*socket, request).payload.size(), one.size());
+  EXPECT_LT(sim().now() - before, 1s);
+}
+
+TEST_F(Conversation, AnswersForTheMemoryOfALargeRequestThatWaits) {
+  const Uuid id = topic();
+  auto socket = open();
+  auto request = fetch_request(id, 0, 0, 60'000);
+  ask(*socket, request);
+  request.mutable_fetch()->set_session_epoch(1);
+  // A field that the broker does not know, and keeps.
+  const std::string field(500'000, 'p');
+  const std::string padding = "\x0a" + varint(field.size()) + field;
+  std::string header = request.SerializeAsString();
+  header += "\xa2\x06" + varint(padding.size()) + padding;
+  send(*socket, native_frame(std::string_view(header)));
+  sim().run_for(500ms);
+  EXPECT_THAT(metric("sluice_admission_bytes"), ::testing::HasSubstr(" 1048576"));
+  EXPECT_TRUE(receive(*socket)) << "which it does for no longer than a second";
+  EXPECT_THAT(metric("sluice_admission_bytes"), ::testing::HasSubstr(" 0"));
+}
+
+TEST_F(Conversation, BooksTheTimeOfALongPollAsWaiting) {
+  const Uuid id = topic();
+  auto socket = open();
+  ask(*socket, fetch_request(id, 0, 0));
+  ask(*socket, fetch_request(id, 1, 0, 3000));
+  const std::string one = batch("x");
+  ask(*socket, produce_request(id, one.size()), one);
+  const std::string phases = "sluice_request_phase_seconds_sum{protocol=\"native\",api=\"fetch\"";
+  EXPECT_THAT(metric(phases + ",phase=\"wait\"}"), ::testing::HasSubstr(" 3."));
+  EXPECT_THAT(metric(phases + ",phase=\"disk\"}"), ::testing::HasSubstr(" 0"));
 }
 
 TEST_F(Conversation, KnowsASessionByItsEpochs) {

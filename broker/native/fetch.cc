@@ -7,6 +7,8 @@ namespace sluice::broker {
 namespace {
 
 constexpr Duration kLongestWait = std::chrono::minutes(5);
+/// Of a request that holds memory while it waits.
+constexpr Duration kLongestLargeWait = std::chrono::seconds(1);
 /// What one answer carries at most, whatever the reader asks for.
 constexpr size_t kMostBytes = 64_MiB;
 
@@ -58,8 +60,10 @@ void put_fetched(const FetchedPartition& fetched, native::FetchResponse::Partiti
   }
 }
 
-FetchRequest to_service(const native::FetchRequest& request, const Named& named,
-                        NativeConnection& connection) {
+FetchRequest to_service(NativeCall& call, const Named& named) {
+  const auto& request = call.request.fetch();
+  auto& connection = call.connection;
+  const Duration longest = call.exchange.frame.empty() ? kLongestWait : kLongestLargeWait;
   const auto pressure = connection.worker().pressure();
   const size_t most = std::min({size_t{request.max_bytes()}, kMostBytes,
                                 connection.worker().options().max_frame_bytes}) /
@@ -68,13 +72,14 @@ FetchRequest to_service(const native::FetchRequest& request, const Named& named,
           .session_epoch = request.session_epoch(),
           .partitions = named.partitions,
           .forgotten = named.forgotten,
-          .max_wait =
-              std::min<Duration>(std::chrono::milliseconds(request.max_wait_ms()), kLongestWait),
-          .min_bytes = request.min_bytes(),
+          .max_wait = std::min<Duration>(std::chrono::milliseconds(request.max_wait_ms()), longest),
+          // More than the answer may carry never comes.
+          .min_bytes = std::min<size_t>(request.min_bytes(), std::max<size_t>(most, 1)),
           .max_bytes = most,
           .isolation = request.isolation() == native::FetchRequest::READ_COMMITTED
                            ? Isolation::read_committed
-                           : Isolation::read_uncommitted};
+                           : Isolation::read_uncommitted,
+          .waited = &call.exchange.times.waited};
 }
 
 }  // namespace
@@ -87,8 +92,8 @@ io::Task<Result<>> answer_fetch(NativeCall& call) {
   }
   CO_ASSIGN_OR_RETURN(const auto named, decode_named(request));
   std::vector<FetchedPartition> fetched;
-  CO_RETURN_IF_ERROR(co_await connection.services().fetch.fetch(
-      connection.fetch_session(), to_service(request, named, connection), fetched));
+  CO_RETURN_IF_ERROR(co_await connection.services().fetch.fetch(connection.fetch_session(),
+                                                                to_service(call, named), fetched));
   auto& answer = *call.response.mutable_fetch();
   for (auto& partition : fetched) {
     put_fetched(partition, *answer.add_partitions());

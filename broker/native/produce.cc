@@ -134,7 +134,8 @@ io::Task<void> answer_produce(NativeConnection& connection, Exchange& exchange, 
   auto& service = connection.services().produce;
   co_await service.append(call);
   exchange.release_order();
-  exchange.release_frame();
+  exchange.times.stored = exchange.times.ordered;
+  if (header.size() <= kForgottenBytes) exchange.release_frame();
   co_await service.wait(call);
   if (*acks == Acks::none) {
     const auto failed = [](const ProduceResult& result) { return result.error.has_value(); };

@@ -54,6 +54,12 @@ Result<> decode_request(ByteView header, native::RequestHeader& request) {
 Result<> encode_response(const native::ResponseHeader& header, size_t payload_size,
                          Response& response, BufferPool& pool) {
   const size_t header_size = header.ByteSizeLong();
+  if (header_size > native::kMaxAnswerHeaderBytes) {
+    return fail(Errc::frame_too_large, "the answer would have " + std::to_string(header_size) +
+                                           " bytes and may have " +
+                                           std::to_string(native::kMaxAnswerHeaderBytes) +
+                                           "; name fewer topics or partitions in one request");
+  }
   ASSIGN_OR_RETURN(MutableBytes room, response.make_room(native::kPrefixSize + header_size, pool));
   native::encode_prefix({static_cast<uint32_t>(header_size), static_cast<uint32_t>(payload_size)},
                         room);

@@ -19,9 +19,14 @@ inline constexpr size_t kMaxEntries = 10'000;
 /// kMaxEntries entries: counted before anything is allocated for them.
 Result<> decode_request(ByteView header, native::RequestHeader& request);
 
-/// Fills in the frame of an answer with `payload_size` bytes behind its header. out_of_memory.
+/// Fills in the frame of an answer with `payload_size` bytes behind its header. out_of_memory;
+/// frame_too_large when no client would take it.
 Result<> encode_response(const native::ResponseHeader& header, size_t payload_size,
                          Response& response, BufferPool& pool);
+
+/// A request of up to this size gives its frame back once it is decoded. What a larger one takes
+/// on the heap is answered for by its frame's share of memory, until the request is.
+inline constexpr size_t kForgottenBytes = 4_KiB;
 
 /// For how long its connection is not read.
 uint32_t throttle_ms(const Exchange& exchange);

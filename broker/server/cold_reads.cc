@@ -19,20 +19,16 @@ std::string directory_of(std::string_view path) {
 
 }  // namespace
 
-io::Task<void> ColdReads::await_turn(const std::string& path, uint64_t bytes) {
+TimePoint ColdReads::take_turn(const std::string& path, uint64_t bytes) {
   const TimePoint now = io::Loop::current()->now();
   const Duration cost(
       static_cast<int64_t>(bytes * 1'000'000'000.0 / static_cast<double>(bytes_per_second_)));
-  TimePoint may_go;
-  {
-    std::lock_guard guard(mutex_);
-    auto& bucket = buckets_[directory_of(path)];
-    bucket.paid_until = std::max(bucket.paid_until, now);
-    may_go = bucket.paid_until - kDepth;
-    bucket.paid_until += cost;
-  }
-  if (may_go <= now) return io::Task<void>::ready();
-  return io::sleep_until(may_go);
+  std::lock_guard guard(mutex_);
+  auto& bucket = buckets_[directory_of(path)];
+  bucket.paid_until = std::max(bucket.paid_until, now);
+  const TimePoint may_go = bucket.paid_until - kDepth;
+  bucket.paid_until += cost;
+  return may_go;
 }
 
 }  // namespace sluice::broker

@@ -8,7 +8,6 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "base/time.h"
-#include "io/task.h"
 
 namespace sluice::broker {
 
@@ -19,8 +18,8 @@ class ColdReads {
  public:
   explicit ColdReads(uint64_t bytes_per_second) : bytes_per_second_(bytes_per_second) {}
 
-  /// Until `bytes` of the directory that holds the log `path` may be read.
-  io::Task<void> await_turn(const std::string& path, uint64_t bytes);
+  /// Takes `bytes` of the directory that holds the log `path`, and says when they may be read.
+  TimePoint take_turn(const std::string& path, uint64_t bytes);
 
  private:
   /// When the reads that were let in so far are paid for.

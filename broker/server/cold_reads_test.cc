@@ -17,7 +17,7 @@ TEST(ColdReads, LetsADirectoryHaveItsBytesASecondAndOthersTheirs) {
   const auto read = [&](std::string path, int pieces) {
     const auto before = sim.now();
     sim.run_on(loop, [](ColdReads& it, std::string from, int count) -> io::Task<void> {
-      for (int i = 0; i < count; ++i) co_await it.await_turn(from, 1_MiB);
+      for (int i = 0; i < count; ++i) co_await io::sleep_until(it.take_turn(from, 1_MiB));
     }(reads, std::move(path), pieces));
     return sim.now() - before;
   };

@@ -7,6 +7,7 @@
 #include <absl/container/inlined_vector.h>
 
 #include "base/check.h"
+#include "broker/server/wakeup.h"
 
 namespace sluice::broker {
 namespace {
@@ -21,36 +22,33 @@ constexpr uint64_t kColdPiece = 1_MiB;
 /// Sending a resident part first is not worth a turn of its own when it is smaller than this.
 constexpr uint64_t kWarmEnough = 64_KiB;
 
-bool on_this_machine(const io::Endpoint& peer) {
-  return peer.host.starts_with("127.") || peer.host == "::1" ||
-         peer.host.starts_with("::ffff:127.");
-}
-
-bool copies_to(const io::Endpoint& peer, Transfer transfer) {
-  switch (transfer) {
-    case Transfer::automatic:
-      return on_this_machine(peer);
-    case Transfer::sendfile:
-      return false;
-    case Transfer::copy:
-      return true;
-  }
-}
-
 }  // namespace
 
-Connection::Connection(std::unique_ptr<io::Socket> socket, Worker& worker)
+/// A wait that close() ends early.
+struct Connection::Pause final : io::Timer {
+  void fire() override { over.set(); }
+  Wakeup over;
+};
+
+Connection::Connection(std::unique_ptr<io::Socket> socket, Worker& worker, Deadline& deadline)
     : socket_(std::move(socket)),
       worker_(worker),
-      copies_(copies_to(socket_->peer(), worker.options().transfer)),
+      deadline_(deadline),
+      copies_(worker.options().transfer == Transfer::copy),
       turn_left_(kTurn) {}
+
+void Connection::close() {
+  closed_ = true;
+  socket_->close();
+  if (pause_ != nullptr) pause_->over.set();
+}
 
 io::Task<Result<>> Connection::send(std::span<const ByteView> heads,
                                     std::span<const storage::FileSlice> slices) {
   size_t head_bytes = 0;
   for (const auto& head : heads) head_bytes += head.size();
   count_out(head_bytes);
-  if (slices.empty()) return io::write_all(*socket_, heads);
+  if (slices.empty()) return write(heads, false);
   size_t bytes = 0;
   for (const auto& slice : slices) bytes += slice.length;
   if (bytes <= worker_.options().copy_below_bytes) return send_together(heads, slices, bytes);
@@ -73,7 +71,7 @@ io::Task<Result<>> Connection::send_together(std::span<const ByteView> heads,
   parts.push_back(all);
   count_out(bytes);
   worker_.context().metrics.copied_bytes.add(worker_.index(), bytes);
-  co_return co_await io::write_all(*socket_, parts);
+  co_return co_await write(parts, false);
 }
 
 io::Task<Result<>> Connection::send_in_turns(std::span<const ByteView> heads,
@@ -86,22 +84,46 @@ io::Task<Result<>> Connection::send_in_turns(std::span<const ByteView> heads,
 }
 
 io::Task<Result<>> Connection::write(std::span<const ByteView> parts, bool more) {
+  auto count = socket_->try_write(parts, more);
+  if (!count && !(count.error() == Errc::would_block)) {
+    return io::Task<Result<>>::ready(fail(std::move(count).error()));
+  }
+  taken_at_ = worker_.loop().now();
+  const size_t written = count.value_or(0);
+  size_t all = 0;
+  for (const auto& part : parts) all += part.size();
+  if (written == all) return io::Task<Result<>>::ready();
+  return write_rest(parts, written, more);
+}
+
+io::Task<Result<>> Connection::write_rest(std::span<const ByteView> parts, size_t written,
+                                          bool more) {
   absl::InlinedVector<ByteView, 8> rest(parts.begin(), parts.end());
   std::span<ByteView> left(rest);
-  while (!left.empty()) {
+  while (true) {
+    while (!left.empty() && written >= left.front().size()) {
+      written -= left.front().size();
+      left = left.subspan(1);
+    }
+    if (left.empty()) co_return Result<>{};
+    left.front() = left.front().subspan(written);
     auto count = socket_->try_write(left, more);
     if (!count) {
       if (!(count.error() == Errc::would_block)) co_return fail(std::move(count).error());
-      CO_RETURN_IF_ERROR(co_await socket_->writable());
-      continue;
+      CO_RETURN_IF_ERROR(co_await await_peer());
     }
-    while (!left.empty() && *count >= left.front().size()) {
-      *count -= left.front().size();
-      left = left.subspan(1);
-    }
-    if (!left.empty()) left.front() = left.front().subspan(*count);
+    written = count.value_or(0);
+    if (written > 0) taken_at_ = worker_.loop().now();
   }
-  co_return Result<>{};
+}
+
+io::Task<Result<>> Connection::await_peer() {
+  blocked_ = true;
+  // It was filed for the idle time-out, or not at all while the disk was waited for.
+  worker_.deadlines().moved_up(deadline_);
+  auto result = co_await socket_->writable();
+  blocked_ = false;
+  co_return result;
 }
 
 io::Task<Result<>> Connection::send_slice(const storage::FileSlice& slice, bool more) {
@@ -138,6 +160,7 @@ io::Task<Result<>> Connection::copy(const storage::FileSlice& slice, uint64_t fr
 /// How many bytes of it left; at least one.
 io::Task<Result<uint64_t>> Connection::send_file(const storage::FileSlice& slice, uint64_t from,
                                                  uint64_t length, bool more) {
+  taken_at_ = worker_.loop().now();
   while (true) {
     CO_RETURN_IF_ERROR(check_current(slice));
     auto count = socket_->try_send_file(*slice.file, slice.position + from, length, more);
@@ -151,7 +174,7 @@ io::Task<Result<uint64_t>> Connection::send_file(const storage::FileSlice& slice
                                                             ", before what it held"));
     }
     if (count.error() == Errc::would_block) {
-      CO_RETURN_IF_ERROR(co_await socket_->writable());
+      CO_RETURN_IF_ERROR(co_await await_peer());
     } else if (count.error() == Errc::unsupported) {
       CO_RETURN_IF_ERROR(co_await copy(slice, from, std::min(length, kCopyPiece), more));
       co_return std::min(length, kCopyPiece);
@@ -186,11 +209,23 @@ io::Task<Result<uint64_t>> Connection::warm(const storage::FileSlice& slice, uin
   if (resident && *resident >= std::min(length, kWarmEnough)) co_return std::min(*resident, length);
   const uint64_t piece = std::min(length, kColdPiece);
   worker_.context().metrics.cold_bytes.add(worker_.index(), piece);
-  co_await worker_.context().cold_reads.await_turn(slice.file->path(), piece);
+  const TimePoint turn = worker_.context().cold_reads.take_turn(slice.file->path(), piece);
+  if (turn > worker_.loop().now()) CO_RETURN_IF_ERROR(co_await pause_until(turn));
   if (auto done = co_await slice.file->read_ahead(position, piece); !done) {
     co_return broken(slice, std::move(done).error());
   }
   co_return piece;
+}
+
+io::Task<Result<>> Connection::pause_until(TimePoint when) {
+  Pause pause;
+  pause_ = &pause;
+  worker_.loop().arm(pause, when);
+  if (!closed_) co_await pause.over.wait();
+  if (pause.armed()) worker_.loop().disarm(pause);
+  pause_ = nullptr;
+  if (closed_) co_return fail(Errc::connection_closed);
+  co_return Result<>{};
 }
 
 io::Task<void> Connection::next_turn() {

@@ -7,6 +7,8 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/time.h"
+#include "broker/server/deadlines.h"
 #include "broker/server/worker.h"
 #include "io/network.h"
 #include "io/task.h"
@@ -19,7 +21,8 @@ namespace sluice::broker {
 /// sending never waits for a disk.
 class Connection {
  public:
-  Connection(std::unique_ptr<io::Socket> socket, Worker& worker);
+  /// `deadline` is its owner's: filed anew when the peer stops taking what is sent.
+  Connection(std::unique_ptr<io::Socket> socket, Worker& worker, Deadline& deadline);
 
   io::Socket& socket() { return *socket_; }
   const io::Endpoint& peer() const { return socket_->peer(); }
@@ -29,14 +32,20 @@ class Connection {
   /// cannot be read is such an error too, after the partition's owner was told.
   io::Task<Result<>> send(std::span<const ByteView> heads,
                           std::span<const storage::FileSlice> slices);
-  void close() { socket_->close(); }
+  /// Since when the peer has taken nothing of what is being sent; max() while nothing waits for it.
+  TimePoint blocked_since() const { return blocked_ ? taken_at_ : TimePoint::max(); }
+  void close();
 
  private:
+  struct Pause;
+
   io::Task<Result<>> send_together(std::span<const ByteView> heads,
                                    std::span<const storage::FileSlice> slices, size_t bytes);
   io::Task<Result<>> send_in_turns(std::span<const ByteView> heads,
                                    std::span<const storage::FileSlice> slices);
   io::Task<Result<>> write(std::span<const ByteView> parts, bool more);
+  io::Task<Result<>> write_rest(std::span<const ByteView> parts, size_t written, bool more);
+  io::Task<Result<>> await_peer();
   io::Task<Result<>> send_slice(const storage::FileSlice& slice, bool more);
   io::Task<Result<>> copy(const storage::FileSlice& slice, uint64_t from, uint64_t length,
                           bool more);
@@ -44,6 +53,7 @@ class Connection {
                                        uint64_t length, bool more);
   io::Task<Result<>> read(const storage::FileSlice& slice, uint64_t from, MutableBytes out);
   io::Task<Result<uint64_t>> warm(const storage::FileSlice& slice, uint64_t from, uint64_t length);
+  io::Task<Result<>> pause_until(TimePoint when);
   io::Task<void> next_turn();
   void count_out(size_t bytes);
   Result<> check_current(const storage::FileSlice& slice);
@@ -51,8 +61,14 @@ class Connection {
 
   const std::unique_ptr<io::Socket> socket_;
   Worker& worker_;
+  Deadline& deadline_;
   const bool copies_;
+  bool blocked_ = false;
+  bool closed_ = false;
   uint32_t turn_left_;
+  /// When the peer last took a byte, or was last offered one after it had taken all.
+  TimePoint taken_at_{};
+  Pause* pause_ = nullptr;
 };
 
 }  // namespace sluice::broker

@@ -109,6 +109,43 @@ TEST_F(ConnectionTest, ServesOthersWhileOneReaderWaitsForTheDisk) {
   EXPECT_EQ(receive(*cold, 2'000'005).size(), 2'000'005U);
 }
 
+TEST_F(ConnectionTest, SendsAnswersBeforeAColdPieceWithoutWaitingForTheDisk) {
+  node.disk().set_latency(sim::DiskOp::read_ahead, 500ms, 500ms);
+  file->drop_cache(0, kFileBytes);
+  offer(0, 1000, false);
+  auto socket = open();
+  const auto before = sim.now();
+  ASSERT_TRUE(send(*socket, echo_frame('e', "ack") + echo_frame('l', "")));
+  EXPECT_EQ(receive(*socket, 8), echo_frame('e', "ack"));
+  EXPECT_LT(sim.now() - before, 100ms);
+  EXPECT_EQ(receive(*socket, 1005).size(), 1005U);
+}
+
+TEST_F(ConnectionTest, DoesNotHoldUpAStopForATurnAtTheDisk) {
+  options.cold_bytes_per_second = 10'000;
+  file->drop_cache(0, kFileBytes);
+  offer(0, kFileBytes, false);
+  auto socket = open();
+  ASSERT_TRUE(send(*socket, echo_frame('l', "")));
+  sim.start_on(peer_loop(), [](io::Socket& from) -> io::Task<void> {
+    std::array<std::byte, 4096> part;
+    while (co_await from.readable() && from.try_read(part).value_or(0) > 0) {
+    }
+  }(*socket));
+  sim.run_for(2s);
+  const auto before = sim.now();
+  stop(100ms);
+  EXPECT_LT(sim.now() - before, 1s);
+}
+
+TEST_F(ConnectionTest, KeepsAReaderThatWaitsForTheDiskForLong) {
+  options.cold_bytes_per_second = 1'000'000;
+  options.frame_timeout = 100ms;
+  file->drop_cache(0, kFileBytes);
+  offer(0, kFileBytes, false);
+  EXPECT_EQ(fetch(), content);
+}
+
 TEST_F(ConnectionTest, ClosesWithoutAlarmWhenTheLogWasCut) {
   offer(0, 2'000'000);
   segment->next_generation();

@@ -16,13 +16,17 @@ namespace sluice::broker {
 
 class Session;
 
-/// When a request reached each stage; what lies between two is a phase.
+/// When a request reached each stage, from which the phases follow: see RequestMetrics.
 struct ExchangeTimes {
   TimePoint begun;     ///< the first byte of its frame was there
   TimePoint complete;  ///< all of its frame was there
   TimePoint started;   ///< its handler began
   TimePoint ordered;   ///< the next request of the connection could begin
   TimePoint answered;  ///< the response was ready
+  /// What was asked of the disk was done; unset: when the response was ready.
+  TimePoint stored{};
+  /// How long it waited for others to write what it asked for.
+  Duration waited{0};
 };
 
 /// One request on its way, from a complete frame to the sent response. Pooled; belongs to one
@@ -58,7 +62,8 @@ class Exchange {
 
   Session* session_ = nullptr;
   ChunkRef chunk_;
-  size_t frame_bytes_ = 0;
+  /// Of the frame, and of the response once it is there.
+  size_t held_bytes_ = 0;
   bool order_released_ = false;
   bool done_ = false;
   Exchange* next_ = nullptr;

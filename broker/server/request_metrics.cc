@@ -8,8 +8,8 @@ namespace sluice::broker {
 
 RequestMetrics::RequestMetrics(MetricsRegistry& metrics, std::string_view protocol,
                                std::span<const std::string_view> apis) {
-  static constexpr std::array<std::string_view, kPhases> kNames = {"read", "queue", "disk",
-                                                                   "replicas", "send"};
+  static constexpr std::array<std::string_view, kPhases> kNames = {"read", "queue",    "wait",
+                                                                   "disk", "replicas", "send"};
   for (const auto api : apis) {
     const MetricLabels labels = {{"protocol", std::string(protocol)}, {"api", std::string(api)}};
     Api entry{
@@ -35,14 +35,16 @@ void RequestMetrics::record(size_t loop, const Exchange& exchange, TimePoint sen
   api.requests->add(loop);
   api.total->record(loop, sent - times.begun);
   // A phase that took no time is told by the total; most requests have only one or two that did.
-  const auto phase = [&](size_t index, TimePoint from, TimePoint to) {
-    if (to > from) api.phases[index]->record(loop, to - from);
+  const auto phase = [&](size_t index, Duration took) {
+    if (took > Duration{0}) api.phases[index]->record(loop, took);
   };
-  phase(0, times.begun, times.complete);
-  phase(1, times.complete, times.started);
-  phase(2, times.started, times.ordered);
-  phase(3, times.ordered, times.answered);
-  phase(4, times.answered, sent);
+  const TimePoint stored = times.stored == TimePoint{} ? times.answered : times.stored;
+  phase(0, times.complete - times.begun);
+  phase(1, times.started - times.complete);
+  phase(2, times.waited);
+  phase(3, stored - times.started - times.waited);
+  phase(4, times.answered - stored);
+  phase(5, sent - times.answered);
 }
 
 }  // namespace sluice::broker

@@ -12,10 +12,10 @@
 namespace sluice::broker {
 
 /// Requests of one protocol: how many by API, and where their time went by API and phase.
-///   read: from the first byte of the frame to its last; queue: until its handler began; disk:
-///   until the next request could begin (for a produce: the append); replicas: until the response
-///   was ready (for a produce the acknowledgements, for a fetch the wait for data); send: until the
-///   system had all of it.
+///   read: from the first byte of the frame to its last; queue: until its handler began; wait: a
+///   fetch for records that were not written yet; disk: the rest until what was asked for was read
+///   or written (for a produce: appended); replicas: until a produce had its acknowledgements, be
+///   it of the flush or of others; send: until the system had all of the response.
 class RequestMetrics {
  public:
   RequestMetrics(MetricsRegistry& metrics, std::string_view protocol,
@@ -25,7 +25,7 @@ class RequestMetrics {
   void record(size_t loop, const Exchange& exchange, TimePoint sent);
 
  private:
-  static constexpr size_t kPhases = 5;
+  static constexpr size_t kPhases = 6;
   struct Api {
     Counter* requests;
     Histogram* total;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -27,7 +28,7 @@ void Exchange::release_order() { session_->order_released(*this); }
 Session::Session(std::unique_ptr<io::Socket> socket, Worker& worker,
                  std::shared_ptr<AddressAccount> account,
                  std::span<const ServedFrontEnd> front_ends)
-    : connection_(std::move(socket), worker),
+    : connection_(std::move(socket), worker, *this),
       worker_(worker),
       account_(std::move(account)),
       front_ends_(front_ends),
@@ -57,8 +58,12 @@ io::Task<void> Session::wind_up() {
     waits_for_quiet_ = true;
     co_await quiet_.wait();
   }
-  // Bytes that nobody read would make the system reset the connection, and the peer lose the
-  // answers that are on their way to it.
+  close_after_reading();
+}
+
+/// Bytes that nobody read would make the system reset the connection, and the peer lose the answers
+/// that are on their way to it.
+void Session::close_after_reading() {
   std::array<std::byte, 4096> unread;
   for (int most = 256; most > 0; --most) {
     if (connection_.socket().try_read(unread).value_or(0) == 0) break;
@@ -70,7 +75,7 @@ void Session::drain() {
   if (std::exchange(draining_, true)) return;
   if (protocol_) protocol_->end();
   if (admission_waiter_ != nullptr) worker_.context().admission.cancel(*admission_waiter_);
-  if (first_ == nullptr && !flushing_) connection_.close();
+  if (first_ == nullptr && !flushing_) close_after_reading();
 }
 
 void Session::abort() {
@@ -84,25 +89,28 @@ TimePoint Session::idle_since() const {
   return first_ == nullptr && !reader_.partial() && !over_ ? progress_ : TimePoint::max();
 }
 
+/// Whether what comes next is ours to do, not the peer's.
+bool Session::waits_for_us(TimePoint now) const {
+  return waits_for_memory_ || waits_to_start_ || holds_order_ != nullptr || now < delayed_until_;
+}
+
 TimePoint Session::due(TimePoint now) const {
   const auto& options = worker_.options();
-  // What waits for us, not for the peer, has no deadline here.
-  if (admission_waiter_ != nullptr || holds_order_ != nullptr || now < delayed_until_) {
-    return now + options.frame_timeout;
-  }
-  if (reader_.partial()) {
-    const auto size = static_cast<int64_t>(reader_.head().size);
-    return std::min(
-        progress_ + options.frame_timeout,
-        frame_begun_ + options.frame_timeout + std::chrono::seconds(size / kSlowestFrame));
-  }
-  if (first_ != nullptr && !flushing_) return now + options.idle_timeout;
+  const TimePoint blocked = connection_.blocked_since();
+  if (blocked != TimePoint::max()) return blocked + options.frame_timeout;
+  if (waits_for_us(now)) return now + options.frame_timeout;
+  if (reader_.partial()) return part_since_ + options.frame_timeout;
+  if (first_ != nullptr) return now + options.idle_timeout;
   return progress_ + options.idle_timeout;
 }
 
 void Session::expired() {
   auto& metrics = worker_.context().metrics;
-  (reader_.partial() ? metrics.closed_stuck : metrics.closed_idle).add(worker_.index());
+  if (connection_.blocked_since() != TimePoint::max()) {
+    metrics.closed_unread.add(worker_.index());
+  } else {
+    (reader_.partial() ? metrics.closed_stuck : metrics.closed_idle).add(worker_.index());
+  }
   abort();
 }
 
@@ -130,7 +138,6 @@ io::Task<bool> Session::serve() {
     const auto count = connection_.socket().try_read(space);
     if (!count && count.error() == Errc::would_block) break;
     if (!count || *count == 0) co_return false;
-    progressed();
     received(*count);
     if (!co_await start_all_frames()) co_return false;
     if (*count < space.size()) break;
@@ -151,7 +158,22 @@ void Session::received(size_t count) {
   arrived_ = worker_.clock().wall_now();
   if (!reader_.partial()) frame_begun_ = read_at_;
   reader_.received(count);
+  if (reader_.head().size != 0) keep_pace();
   worker_.context().metrics.bytes_in.add(worker_.index(), count);
+}
+
+/// A byte now and then is no progress: what a frame brings within its time-out has a least rate.
+void Session::keep_pace() {
+  if (reader_.rest().size() >= part_end_) expect_part();
+}
+
+void Session::expect_part() {
+  const auto& timeout = worker_.options().frame_timeout;
+  const auto part = static_cast<size_t>(kSlowestFrame * timeout / std::chrono::seconds(1));
+  const size_t there = reader_.rest().size();
+  const size_t missing = reader_.head().size - std::min(reader_.head().size, there);
+  part_since_ = worker_.loop().now();
+  part_end_ = there + std::max<size_t>(std::min(part, missing), 1);
 }
 
 /// Nothing more is there for now.
@@ -159,6 +181,7 @@ void Session::park() {
   reader_.park();
   size_t threshold = 1;
   if (reader_.partial()) {
+    keep_pace();
     const size_t missing =
         reader_.head().size - std::min(reader_.head().size, reader_.rest().size());
     if (missing >= kWorthWaiting) threshold = std::min(missing, kMostWaiting);
@@ -190,6 +213,7 @@ io::Task<bool> Session::start_all_frames() {
     }
     if (over_ || draining_) co_return false;
     started_at_ = worker_.clock().now();
+    expect_part();
   }
 }
 
@@ -262,11 +286,12 @@ void Session::start(FrameReader::Next next) {
   exchange.frame = next.frame;
   exchange.chunk_ = std::move(next.chunk);
   exchange.traffic = next.traffic;
-  exchange.frame_bytes_ = next.frame.size();
-  in_flight_bytes_ += exchange.frame_bytes_;
+  exchange.held_bytes_ = next.frame.size();
+  in_flight_bytes_ += exchange.held_bytes_;
   exchange.arrived = arrived_;
   exchange.times = {.begun = frame_begun_, .complete = read_at_, .started = started_at_};
   frame_begun_ = read_at_;  // of the next one, as far as it is there
+  part_end_ = 0;
   holds_order_ = &exchange;
   io::start_detached(answer(exchange));
 }
@@ -304,6 +329,9 @@ void Session::completed(Exchange& exchange) {
     exchange.times.answered = exchange.times.ordered;
   }
   exchange.release_frame();
+  const size_t answer_bytes = exchange.response.bytes().size();
+  exchange.held_bytes_ += answer_bytes;
+  in_flight_bytes_ += answer_bytes;
   exchange.done_ = true;
   if (&exchange != first_ || starting_) return;
   // Others that complete in this turn leave together with it.
@@ -344,17 +372,22 @@ io::Task<bool> Session::wait_for_chunk() {
   waiter.traffic = reader_.head().traffic;
   waiter.account = account_;
   waiter.bytes = std::min(buffer_bytes(size), admission.largest(waiter.traffic));
+  waits_for_memory_ = true;
   admission_waiter_ = &waiter;
   auto grant = co_await admission.admit(waiter);
   admission_waiter_ = nullptr;
+  std::optional<Result<Buffer>> buffer;
+  if (grant && !over_ && !draining_) buffer = co_await take_buffer(size);
+  waits_for_memory_ = false;
   progressed();
-  if (!grant || over_) co_return false;
-  auto buffer = co_await take_buffer(size);
-  if (!buffer || over_) {
+  // Once it drains no handler begins any more.
+  if (!buffer || over_ || draining_) co_return false;
+  if (!*buffer) {
     over_ = true;
     co_return false;
   }
-  reader_.continue_in(worker_.chunks().wrap(std::move(*buffer), std::move(*grant)));
+  reader_.continue_in(worker_.chunks().wrap(std::move(**buffer), std::move(*grant)));
+  expect_part();
   co_return true;
 }
 
@@ -382,7 +415,7 @@ io::Task<Result<Buffer>> Session::take_buffer(size_t size) {
   const TimePoint give_up = worker_.loop().now() + worker_.options().frame_timeout;
   while (true) {
     auto buffer = worker_.buffers().take(size);
-    if (buffer || over_ || worker_.loop().now() >= give_up) co_return buffer;
+    if (buffer || over_ || draining_ || worker_.loop().now() >= give_up) co_return buffer;
     co_await io::sleep_for(20ms);
   }
 }
@@ -408,6 +441,8 @@ io::Task<void> Session::flush() {
     Exchange* last = first_;
     for (Exchange* next = first_; next != nullptr && next->done_ && count < heads.size();
          next = next->next_) {
+      // Its slices may wait for a disk, which the answers before it do not.
+      if (count > 0 && !next->response.slices.empty()) break;
       last = next;
       if (!next->response.bytes().empty()) heads[count++] = next->response.bytes();
       if (!next->response.slices.empty() || next->response.close_after) break;
@@ -421,13 +456,13 @@ io::Task<void> Session::flush() {
       abort();
     } else if (last->response.close_after) {
       over_ = true;  // run() leaves the socket to wind_up()
-      if (!waits_for_quiet_) connection_.close();
+      if (!waits_for_quiet_) close_after_reading();
     }
     retire(last, result.has_value());
   }
   flushing_ = false;
   if (first_ != nullptr) co_return;
-  if (draining_) connection_.close();
+  if (draining_) close_after_reading();
   if (std::exchange(waits_for_quiet_, false)) quiet_.set();
 }
 
@@ -441,7 +476,7 @@ void Session::retire(Exchange* last, bool sent) {
     first_ = exchange->next_;
     if (first_ == nullptr) last_ = nullptr;
     --in_flight_;
-    in_flight_bytes_ -= std::exchange(exchange->frame_bytes_, 0);
+    in_flight_bytes_ -= std::exchange(exchange->held_bytes_, 0);
     if (sent) metrics_->record(worker_.index(), *exchange, now);
     worker_.exchanges().give_back(std::move(exchange));
   }

@@ -52,8 +52,11 @@ class Session final : private Deadline {
   TimePoint due(TimePoint now) const override;
   void expired() override;
 
+  bool waits_for_us(TimePoint now) const;
   io::Task<bool> serve();
   void received(size_t count);
+  void keep_pace();
+  void expect_part();
   void park();
   Stop start_frames();
   io::Task<bool> start_all_frames();
@@ -76,6 +79,7 @@ class Session final : private Deadline {
   io::Task<void> flush();
   void retire(Exchange* last, bool sent);
   io::Task<void> wind_up();
+  void close_after_reading();
   void progressed();
 
   Connection connection_;
@@ -95,6 +99,9 @@ class Session final : private Deadline {
   Exchange* holds_order_ = nullptr;
 
   TimePoint progress_{};
+  /// Of a frame on its way so many bytes are to be there a frame time-out after `part_since_`.
+  size_t part_end_ = 0;
+  TimePoint part_since_{};
   TimePoint frame_begun_{};
   TimePoint read_at_{};
   TimePoint started_at_{};
@@ -107,6 +114,7 @@ class Session final : private Deadline {
   bool starting_ = false;
   bool flushing_ = false;
   bool waits_to_start_ = false;
+  bool waits_for_memory_ = false;
   bool waits_for_quiet_ = false;
   bool draining_ = false;
   bool over_ = false;

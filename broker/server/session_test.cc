@@ -1,5 +1,7 @@
 #include "broker/server/session.h"
 
+#include <array>
+
 #include <gmock/gmock.h>
 
 #include "tests/support/echo_world.h"
@@ -9,7 +11,20 @@ namespace {
 
 using testing::Test;
 
-class SessionTest : public EchoWorld {};
+class SessionTest : public EchoWorld {
+ protected:
+  /// After receive_all(): the peer closed, and did not reset.
+  bool ended_cleanly(io::Socket& socket) {
+    return sim.run_on(peer_loop(), [](io::Socket& it) -> io::Task<bool> {
+      std::array<std::byte, 1> more;
+      co_return it.try_read(more).has_value();
+    }(socket));
+  }
+  io::Task<void> stop_later(bool& stopped) {
+    co_await server().stop(io::Loop::current()->now() + 10s);
+    stopped = true;
+  }
+};
 
 TEST_F(SessionTest, AnswersPipelinedRequestsInOrder) {
   auto socket = open();
@@ -141,6 +156,110 @@ TEST_F(SessionTest, ClosesIdleConnectionsAndKeepsBusyOnes) {
   }
   EXPECT_EQ(server().connections(), 1U);
   EXPECT_EQ(receive_all(*idle), "");
+}
+
+TEST_F(SessionTest, DropsAPeerThatReadsNoAnswerLongBeforeAnIdleOne) {
+  options.frame_timeout = 100ms;
+  auto idle = open();
+  auto deaf = open();
+  start_sending(*deaf, echo_frame('e', std::string(300'000, 'r')));
+  sim.run_for(500ms);
+  EXPECT_EQ(server().connections(), 1U);
+  EXPECT_THAT(metrics.prometheus(), testing::HasSubstr("{reason=\"answer_not_taken\"} 1\n"));
+}
+
+TEST_F(SessionTest, KeepsAPeerThatReadsSlowlyForLongerThanAnyTimeout) {
+  options.frame_timeout = 100ms;
+  options.idle_timeout = 500ms;
+  auto socket = open();
+  start_sending(*socket, echo_frame('e', std::string(1'000'000, 'r')));
+  std::string got;
+  for (int i = 0; i < 40; ++i) {
+    got += receive(*socket, 15'000);
+    sim.run_for(50ms);
+  }
+  EXPECT_EQ(got.size(), 600'000U);
+  got += receive(*socket, 400'005);
+  EXPECT_EQ(got.size(), 1'000'005U);
+}
+
+TEST_F(SessionTest, CountsAnswersThatWaitAmongTheBytesInFlight) {
+  options.max_in_flight_bytes = 300'000;
+  auto socket = open();
+  const std::string frame = echo_frame('e', std::string(50'000, 'r'));
+  ASSERT_TRUE(send(*socket, echo_frame('w', "first")));
+  std::string frames;
+  for (int i = 0; i < 6; ++i) frames += frame;
+  start_sending(*socket, frames);
+  sim.run_for(50ms);
+  EXPECT_EQ(echo.begun.size(), 4U) << "three frames and their answers fill it";
+  echo.release();
+  EXPECT_EQ(receive(*socket, 10 + frames.size()), echo_frame('w', "first") + frames);
+}
+
+TEST_F(SessionTest, DropsAFrameOfWhichAByteComesNowAndThen) {
+  options.frame_timeout = 100ms;
+  auto trickle = open();
+  const std::string frame = echo_frame('e', std::string(50'000, 'x'));
+  ASSERT_TRUE(send(*trickle, frame.substr(0, 100)));
+  for (size_t i = 100; i < 110 && server().connections() > 0; ++i) {
+    start_sending(*trickle, frame.substr(i, 1));
+    sim.run_for(30ms);
+  }
+  EXPECT_EQ(server().connections(), 0U);
+}
+
+TEST_F(SessionTest, TakesAFrameThatIsSlowButFastEnough) {
+  options.frame_timeout = 100ms;
+  auto socket = open();
+  const std::string frame = echo_frame('e', std::string(50'000, 'x'));
+  for (size_t at = 0; at < frame.size(); at += 2000) {
+    ASSERT_TRUE(send(*socket, frame.substr(at, 2000)));
+    sim.run_for(70ms);
+  }
+  EXPECT_EQ(receive(*socket, frame.size()), frame);
+}
+
+TEST_F(SessionTest, DoesNotTakeItsOwnFullnessForAStuckPeer) {
+  options.frame_timeout = 100ms;
+  options.max_in_flight = 1;
+  auto socket = open();
+  ASSERT_TRUE(send(*socket, echo_frame('w', "slow") + echo_frame('e', "next")));
+  sim.run_for(500ms);
+  echo.release();
+  EXPECT_EQ(receive(*socket, 18), echo_frame('w', "slow") + echo_frame('e', "next"));
+}
+
+TEST_F(SessionTest, EndsCleanlyBehindARefusalWhateverElseWasSent) {
+  sim::NetworkOptions short_reads;
+  short_reads.split_one_in = 2;
+  sim.network().set_options(short_reads);
+  for (int i = 0; i < 20; ++i) {
+    auto socket = open();
+    ASSERT_TRUE(send(*socket, echo_frame('o', "")));
+    sim.run_for(10ms);
+    ASSERT_TRUE(send(*socket, "\xff\xff\xff\xff!!!!" + std::string(3000, 'z')));
+    sim.run_for(10ms);
+    echo.release();
+    sim.run_for(10ms);
+    EXPECT_EQ(receive_all(*socket), echo_frame('o', "") + echo_frame('!', "frame_too_large"));
+    EXPECT_TRUE(ended_cleanly(*socket)) << "reset at attempt " << i;
+  }
+}
+
+TEST_F(SessionTest, BeginsNothingOnceItDrainsThoughMemoryComesFree) {
+  auto held = memory().reserve(cap - 5000);
+  ASSERT_TRUE(held);
+  auto socket = connect();
+  ASSERT_TRUE(send(*socket, "ECHO" + echo_frame('e', "too late")));
+  sim.run_for(50ms);
+  EXPECT_TRUE(echo.begun.empty());
+  bool stopped = false;
+  sim.start_on(control(), stop_later(stopped));
+  sim.run_for(1ms);
+  held->release();
+  EXPECT_TRUE(sim.run_until([&] { return stopped; }, 500ms));
+  EXPECT_TRUE(echo.begun.empty());
 }
 
 TEST_F(SessionTest, DropsAFrameWithoutProgress) {

@@ -42,8 +42,10 @@ io::Task<Result<>> Fetch::fetch(FetchSession& session, FetchRequest request,
     if (last || gathered.failed || gathered.bytes >= request.min_bytes) break;
     // The slices read so far are read again: they cost less than being kept up to date.
     answer.clear();
+    const TimePoint from = io::Loop::current()->now();
     CO_ASSIGN_OR_RETURN(const bool moved,
                         co_await session.wait(request.min_bytes - gathered.bytes, deadline));
+    if (request.waited != nullptr) *request.waited += io::Loop::current()->now() - from;
     last = !moved;
   }
   for (const FetchedPartition& fetched : answer) {

@@ -31,6 +31,8 @@ struct FetchRequest {
   size_t min_bytes = 1;
   size_t max_bytes = 0;
   Isolation isolation = Isolation::read_uncommitted;
+  /// If set, grows by the time spent waiting for min_bytes.
+  Duration* waited = nullptr;
 };
 
 /// The answer for one partition.

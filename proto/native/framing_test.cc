@@ -43,6 +43,9 @@ TEST(Framing, RefusesWhatIsTooLarge) {
   std::array<std::byte, kPrefixSize> bytes;
   encode_prefix({static_cast<uint32_t>(kMaxHeaderBytes) + 1, 0}, bytes);
   EXPECT_EQ(decode_prefix(bytes, 1u << 30).error().code(), Errc::frame_too_large);
+  EXPECT_TRUE(decode_prefix(bytes, 1u << 30, kMaxAnswerHeaderBytes)) << "an answer's may";
+  encode_prefix({static_cast<uint32_t>(kMaxAnswerHeaderBytes) + 1, 0}, bytes);
+  EXPECT_FALSE(decode_prefix(bytes, 1u << 30, kMaxAnswerHeaderBytes));
 }
 
 TEST(Protocol, DocumentsEveryErrorOfTheTable) {

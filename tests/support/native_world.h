@@ -125,22 +125,10 @@ class NativeWorld : public ::testing::Test {
     return header;
   }
 
-  BrokerWorld broker;
-  sim::SimNode& peer = broker.simulator().add_node("peer");
-
- private:
-  static io::Task<Result<std::unique_ptr<io::Socket>>> dial(io::Runtime& runtime) {
-    co_return co_await runtime.network.connect({"broker-1", 9092},
-                                               io::Loop::current()->now() + 10s);
-  }
-  static io::Task<void> write(io::Socket& socket, std::string bytes) {
-    const std::array parts = {as_bytes(bytes)};
-    (void)co_await io::write_all(socket, parts);  // the answers tell
-  }
   static io::Task<std::optional<Answer>> read(io::Socket& socket) {
     std::array<std::byte, native::kPrefixSize> prefix;
     if (!co_await io::read_exactly(socket, prefix)) co_return std::nullopt;
-    const auto decoded = native::decode_prefix(prefix, 1u << 30);
+    const auto decoded = native::decode_prefix(prefix, 1u << 30, native::kMaxAnswerHeaderBytes);
     EXPECT_TRUE(decoded);
     if (!decoded) co_return std::nullopt;
     std::vector<std::byte> header(decoded->header_size);
@@ -153,6 +141,18 @@ class NativeWorld : public ::testing::Test {
     co_return answer;
   }
 
+  BrokerWorld broker;
+  sim::SimNode& peer = broker.simulator().add_node("peer");
+
+ private:
+  static io::Task<Result<std::unique_ptr<io::Socket>>> dial(io::Runtime& runtime) {
+    co_return co_await runtime.network.connect({"broker-1", 9092},
+                                               io::Loop::current()->now() + 10s);
+  }
+  static io::Task<void> write(io::Socket& socket, std::string bytes) {
+    const std::array parts = {as_bytes(bytes)};
+    (void)co_await io::write_all(socket, parts);  // the answers tell
+  }
   uint64_t correlation_ = 100;
 };
 
