@@ -130,6 +130,29 @@ TEST(Tour, ContextsAndCompletionKnowTheCluster) {
   EXPECT_EQ(node.sluice({"__complete", "--", "consume", "o"}).out, "orders\n");
 }
 
+/// Runs a line of bash, whose $0 is sluice.
+int bash(const Node& node, const std::string& line) {
+  Process process({.arguments = {"/bin/bash", "-c", line, SLUICE_PATH},
+                   .environment = {},
+                   .input = {},
+                   .output = node.folder() / "bash-out",
+                   .error = node.folder() / "bash-err"});
+  const auto ending = process.wait(std::chrono::milliseconds(30'000));
+  return ending ? ending->code : -1;
+}
+
+TEST(Tour, ACompletionScriptIsBash) {
+  const Node node;
+  EXPECT_EQ(bash(node, R"(set -o pipefail; "$0" completion bash | bash -n)"), 0)
+      << read_file(node.folder() / "bash-err");
+}
+
+TEST(Tour, AReaderThatHasEnoughIsNoFailure) {
+  const Node node;
+  EXPECT_EQ(bash(node, R"(exec 3> >(exit 0); wait $!; "$0" completion bash >&3)"), 0);
+  EXPECT_EQ(read_file(node.folder() / "bash-err"), "");
+}
+
 TEST(Tour, BenchmarksSayTheirNumbersAsJson) {
   Node node;
   node.start();
