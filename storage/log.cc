@@ -1,5 +1,6 @@
 #include "storage/log.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "storage/log_context.h"
@@ -93,7 +94,8 @@ void Log::set_options(LogOptions options) {
 }
 LogOptions Log::options() const { return *parts_->context.state.lock()->options; }
 void Log::set_high_watermark(Offset offset) {
-  parts_->context.state.lock()->high_watermark = offset;
+  auto state = parts_->context.state.lock();
+  state->high_watermark = std::max(state->high_watermark, offset);
 }
 Offset Log::high_watermark() const { return parts_->context.state.lock()->high_watermark; }
 

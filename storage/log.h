@@ -221,7 +221,8 @@ class Log {
   /// Applies changed topic configs; in force from the next append on.
   void set_options(LogOptions options);
   LogOptions options() const;
-  /// The high watermark as the checkpoint knows it; retention and compaction stay below it.
+  /// The high watermark as the checkpoint knows it; retention and compaction stay below it. Who
+  /// raises it may come late: a lower one changes nothing, only a truncation takes it back.
   void set_high_watermark(Offset offset);
   Offset high_watermark() const;
 

@@ -83,6 +83,15 @@ TEST_F(LogTest, ReadAtTheBoundIsEmptyAndOutsideIsAnError) {
   EXPECT_EQ(above.error().code(), Errc::offset_out_of_range);
 }
 
+TEST_F(LogTest, AHighWatermarkThatComesLateTakesNothingBack) {
+  append_batches(10);
+  log().set_high_watermark(Offset(20));
+  log().set_high_watermark(Offset(18));
+  EXPECT_EQ(log().high_watermark(), Offset(20));
+  ASSERT_TRUE(world_.run(log().truncate_to(Offset(10))));
+  EXPECT_EQ(log().high_watermark(), Offset(10));
+}
+
 TEST_F(LogTest, RefusesAnotherLeaderEpoch) {
   EXPECT_EQ(world_.append({}, LeaderEpoch(1)).error().code(), Errc::fenced_leader_epoch);
   ASSERT_TRUE(world_.run(log().start_epoch(LeaderEpoch(1))));
