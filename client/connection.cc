@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/version.h"
 
 namespace sluice::client {
 namespace {
 
 constexpr size_t kReceiveBuffer = 64_KiB;
 constexpr size_t kMaxParts = 64;
-constexpr std::string_view kClientVersion = "0.1.0";
 
 /// A batch may have 2 GiB, and an answer begins with one whole.
 constexpr size_t kMaxAnswerBytes = std::numeric_limits<int32_t>::max();
@@ -94,7 +94,7 @@ io::Task<Result<>> Connection::say_hello() {
   hello.set_min_version(native::kMinVersion);
   hello.set_max_version(native::kMaxVersion);
   hello.set_client_name(options_.client_id);
-  hello.set_client_version(std::string(kClientVersion));
+  hello.set_client_version(kVersion);
   auto answer = co_await call(request, {}, options_.connect_timeout);
   if (!answer) co_return fail(std::move(answer).error());
   if (!answer->header.has_hello()) {
