@@ -81,7 +81,9 @@ Histogram* LaneDirectory::histogram(LaneWork work) const {
     case LaneWork::write:
       return times_.write;
     case LaneWork::sync:
+    case LaneWork::sync_directory:
       return times_.sync;
+    case LaneWork::make_directories:
     case LaneWork::other:
       return nullptr;
   }
@@ -93,6 +95,22 @@ void LaneDirectory::took(LaneWork work, const std::string& path, TimePoint befor
   histogram(work)->record(Loop::current()->index(), time);
   // The watchdog cannot bark for what blocks its own thread.
   if (time > timeout_) take_offline(too_slow(path));
+}
+
+bool LaneDirectory::is_final(LaneWork work, const Error& error) {
+  switch (work) {
+    case LaneWork::sync:
+      return true;
+    case LaneWork::sync_directory:
+      return !directory_not_opened(error);
+    case LaneWork::make_directories:
+      return error == Errc::disk_failed;
+    case LaneWork::read:
+    case LaneWork::write:
+    case LaneWork::other:
+      return false;
+  }
+  std::unreachable();
 }
 
 Error LaneDirectory::failed_sync(const Error& cause) {

@@ -29,8 +29,8 @@ class LaneGate {
   std::deque<OneShot<bool>*> waiting_;
 };
 
-/// What an operation is counted as. A sync that fails is final for the directory.
-enum class LaneWork : uint8_t { read, write, sync, other };
+/// What an operation is counted as, and what its failure means for the directory.
+enum class LaneWork : uint8_t { read, write, sync, sync_directory, make_directories, other };
 
 /// What a LaneDisk and its files share: the gates, the clock, whether the directory is offline.
 class LaneDirectory : public std::enable_shared_from_this<LaneDirectory> {
@@ -54,7 +54,7 @@ class LaneDirectory : public std::enable_shared_from_this<LaneDirectory> {
     if (!task.is_ready()) return run_in_lane(lane, work, path, std::move(task));
     R result = task.await_resume();
     if (before != TimePoint{}) took(work, path, before);
-    if (!result && work == LaneWork::sync) result = fail(failed_sync(result.error()));
+    if (!result && is_final(work, result.error())) result = fail(failed_sync(result.error()));
     return Task<R>::ready(std::move(result));
   }
 
@@ -69,6 +69,8 @@ class LaneDirectory : public std::enable_shared_from_this<LaneDirectory> {
   }
   Histogram* histogram(LaneWork work) const;
   void took(LaneWork work, const std::string& path, TimePoint before);
+  /// A failed sync is; what came before it, in those that do more, is not.
+  static bool is_final(LaneWork work, const Error& error);
   Error failed_sync(const Error& cause);
   Error too_slow(const std::string& path) const;
 
@@ -113,7 +115,7 @@ Task<R> LaneDirectory::run_in_lane(Lane lane, LaneWork work, std::string path, T
   }
   gate.leave();
   if (before != TimePoint{}) took(work, path, before);
-  if (!result && work == LaneWork::sync) co_return fail(failed_sync(result.error()));
+  if (!result && is_final(work, result.error())) co_return fail(failed_sync(result.error()));
   co_return result;
 }
 

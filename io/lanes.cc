@@ -96,12 +96,12 @@ Task<Result<>> LaneDisk::remove_directory(std::string path, bool recursive) {
 }
 
 Task<Result<>> LaneDisk::create_directories(std::string path) {
-  return directory_->run(Lane::commit, LaneWork::other, path,
+  return directory_->run(Lane::commit, LaneWork::make_directories, path,
                          [&] { return inner_.create_directories(path); });
 }
 
 Task<Result<>> LaneDisk::sync_directory(std::string path) {
-  return directory_->run(Lane::commit, LaneWork::sync, path,
+  return directory_->run(Lane::commit, LaneWork::sync_directory, path,
                          [&] { return inner_.sync_directory(path); });
 }
 

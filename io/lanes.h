@@ -32,6 +32,13 @@ struct LaneOptions {
 
 class LaneDirectory;
 
+/// Of a failed sync_directory: the directory could not even be opened, because of its name or for
+/// want of descriptors. Nothing was synced, so nothing was lost. No fsync fails for these reasons.
+inline bool directory_not_opened(const Error& error) {
+  return error == Errc::file_not_found || error == Errc::too_many ||
+         error == Errc::permission_denied;
+}
+
 /// The disk of one data directory: bounds what is in flight by lane, and goes offline for good when
 /// a sync fails or an operation takes too long. From then on all fails with disk_offline, naming
 /// the directory and the first cause; what hangs in the kernel stays suspended, since the kernel
@@ -52,6 +59,7 @@ class LaneDisk final : public Disk {
   Task<Result<>> rename(std::string from, std::string to) override;
   Task<Result<>> remove(std::string path) override;
   Task<Result<>> remove_directory(std::string path, bool recursive) override;
+  /// Tells a failed sync of what it made by disk_failed, whatever the reason: it is final too.
   Task<Result<>> create_directories(std::string path) override;
   Task<Result<>> sync_directory(std::string path) override;
   Task<Result<std::vector<DirectoryEntry>>> list(std::string path) override;

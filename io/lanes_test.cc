@@ -23,6 +23,8 @@ struct Script {
   std::vector<OneShot<Result<>>*> pending{};
   Errc sync_error = Errc::internal;
   bool sync_fails = false;
+  /// What changes of the directory end with.
+  std::optional<Errc> directory_error{};
 
   Task<Result<>> operation() {
     if (at_once) return Task<Result<>>::ready();
@@ -81,8 +83,8 @@ class ScriptedDisk final : public Disk {
   Task<Result<>> rename(std::string, std::string) override { return script_.operation(); }
   Task<Result<>> remove(std::string) override { return script_.operation(); }
   Task<Result<>> remove_directory(std::string, bool) override { return script_.operation(); }
-  Task<Result<>> create_directories(std::string) override { return script_.operation(); }
-  Task<Result<>> sync_directory(std::string) override { return script_.operation(); }
+  Task<Result<>> create_directories(std::string path) override { return change(path); }
+  Task<Result<>> sync_directory(std::string path) override { return change(path); }
   Task<Result<std::vector<DirectoryEntry>>> list(std::string) override {
     return Task<Result<std::vector<DirectoryEntry>>>::ready();
   }
@@ -93,6 +95,11 @@ class ScriptedDisk final : public Disk {
   }
 
  private:
+  Task<Result<>> change(const std::string& path) {
+    if (!script_.directory_error) return script_.operation();
+    return Task<Result<>>::ready(fail(*script_.directory_error, path + ": scripted"));
+  }
+
   Script& script_;
 };
 
@@ -176,6 +183,34 @@ TEST_F(LanesTest, AFailedSyncIsFinal) {
     EXPECT_THAT(std::string(again.error().message()), HasSubstr("/data1 is offline"));
     EXPECT_THAT(std::string(again.error().message()), HasSubstr("sync /data1/f: scripted"));
     EXPECT_EQ(fixture.causes, std::vector<std::string>{"sync /data1/f: scripted"});
+  });
+}
+
+TEST_F(LanesTest, ADirectoryThatCannotBeOpenedForItsSyncLeavesTheOthersOnline) {
+  check([](Fixture& fixture) -> Task<void> {
+    for (const Errc reason : {Errc::too_many, Errc::file_not_found}) {
+      fixture.script.directory_error = reason;
+      const auto synced = co_await fixture.disk->sync_directory("/data1/t-0");
+      EXPECT_EQ(synced.error().code(), reason);
+      EXPECT_FALSE(fixture.disk->offline());
+    }
+    fixture.script.directory_error.reset();
+    EXPECT_TRUE(co_await fixture.disk->sync_directory("/data1/t-0"));
+    fixture.script.directory_error = Errc::disk_full;
+    EXPECT_FALSE(co_await fixture.disk->sync_directory("/data1/t-0"));
+    EXPECT_TRUE(fixture.disk->offline());
+  });
+}
+
+TEST_F(LanesTest, AFailedSyncOfWhatIsMadeIsFinalAndNoRoomForItIsNot) {
+  check([](Fixture& fixture) -> Task<void> {
+    fixture.script.directory_error = Errc::disk_full;
+    const auto full = co_await fixture.disk->create_directories("/data1/t-0");
+    EXPECT_EQ(full.error().code(), Errc::disk_full);
+    EXPECT_FALSE(fixture.disk->offline());
+    fixture.script.directory_error = Errc::disk_failed;
+    EXPECT_FALSE(co_await fixture.disk->create_directories("/data1/t-0"));
+    EXPECT_TRUE(fixture.disk->offline());
   });
 }
 

@@ -40,21 +40,23 @@ int64_t open_file(const std::string& path, int flags) {
   return descriptor < 0 ? -errno : descriptor;
 }
 
-int64_t sync_path(const std::string& directory) {
+/// `sync_failed` is set when it was the sync and not the opening.
+int64_t sync_path(const std::string& directory, bool& sync_failed) {
   const int64_t opened = open_file(directory, O_RDONLY | O_DIRECTORY);
   if (opened < 0) return opened;
   const OwnedDescriptor descriptor(static_cast<int>(opened));
-  return fsync(descriptor.get()) < 0 ? -errno : 0;
+  sync_failed = fsync(descriptor.get()) < 0;
+  return sync_failed ? -errno : 0;
 }
 
-int64_t make_directories(const std::filesystem::path& path) {
+int64_t make_directories(const std::filesystem::path& path, bool& sync_failed) {
   struct stat status{};
   if (stat(path.c_str(), &status) == 0) return S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
   if (errno != ENOENT) return -errno;
   const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  if (const int64_t result = make_directories(parent); result < 0) return result;
+  if (const int64_t result = make_directories(parent, sync_failed); result < 0) return result;
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return -errno;
-  return sync_path(parent.string());
+  return sync_path(parent.string(), sync_failed);
 }
 
 int64_t list_into(const std::string& path, std::vector<DirectoryEntry>& entries) {
@@ -147,13 +149,20 @@ Task<Result<>> PosixDisk::remove_directory(std::string path, bool recursive) {
 }
 
 Task<Result<>> PosixDisk::create_directories(std::string path) {
-  const int64_t result = co_await async_.run([&] { return make_directories(path); });
-  if (result < 0) co_return fail(file_error(result, "create directory", path));
+  bool sync_failed = false;
+  const int64_t result = co_await async_.run([&] { return make_directories(path, sync_failed); });
+  if (result < 0) {
+    const Error error = file_error(result, "create directory", path);
+    // No room for the directory may pass; no room found at the sync is final.
+    if (sync_failed) co_return fail(Errc::disk_failed, std::string(error.message()));
+    co_return fail(Error(error));
+  }
   co_return Result<>{};
 }
 
 Task<Result<>> PosixDisk::sync_directory(std::string path) {
-  const int64_t result = co_await async_.run([&] { return sync_path(path); });
+  bool sync_failed = false;
+  const int64_t result = co_await async_.run([&] { return sync_path(path, sync_failed); });
   if (result < 0) co_return fail(file_error(result, "sync directory", path));
   co_return Result<>{};
 }
