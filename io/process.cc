@@ -5,10 +5,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 
 #include <time.h>
 
@@ -36,6 +38,14 @@ std::optional<std::string> environment_variable(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   if (value == nullptr) return std::nullopt;
   return std::string(value);
+}
+
+size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return FD_SETSIZE;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return before;
+  return limit.rlim_cur;
 }
 
 void catch_interrupts() {

@@ -16,6 +16,9 @@ Duration process_cpu_time();
 /// The environment variable; nothing when it is not set.
 std::optional<std::string> environment_variable(const std::string& name);
 
+/// Raises the soft limit on open descriptors to the hard one; the limit then in force.
+size_t raise_descriptor_limit();
+
 /// From now on SIGINT and SIGTERM only set a flag, the first time; the second ends the process as
 /// if nobody caught it. A read that waits in InputStream is broken off. Writing to a closed pipe
 /// becomes an error.

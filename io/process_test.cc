@@ -1,7 +1,10 @@
 #include "io/process.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+
+#include <sys/resource.h>
 
 #include <gtest/gtest.h>
 
@@ -33,6 +36,18 @@ TEST(Process, RunsEachPieceOfWorkOnce) {
   std::array<std::atomic<int>, 4> runs{};
   run_on_threads(runs.size(), [&](size_t index) { ++runs.at(index); });
   for (const auto& count : runs) EXPECT_EQ(count.load(), 1);
+}
+
+TEST(Process, RaisesTheDescriptorLimitToTheHardOne) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit lower = before;
+  lower.rlim_cur = std::min<rlim_t>(before.rlim_max, 256);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &lower), 0);
+  EXPECT_EQ(raise_descriptor_limit(), before.rlim_max);
+  rlimit after{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &after), 0);
+  EXPECT_EQ(after.rlim_cur, before.rlim_max);
 }
 
 TEST(Process, AVariableThatIsNotSetIsNothing) {
