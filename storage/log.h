@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -135,6 +136,8 @@ struct LogParams {
   Offset synced_end{0};
   Offset log_start{0};
   Offset high_watermark{0};
+  /// Compaction has seen everything before it; negative: it never ran, and no offset is missing.
+  Offset cleaned_end{-1};
   /// Closed by close(): indexes and snapshots are trusted.
   bool clean = false;
   /// The machine stopped since the log was written (another boot id): what was not synced may have
@@ -230,7 +233,10 @@ class Log {
   const Uuid& topic_id() const;
   /// The data directory it lives in.
   const std::string& directory() const;
-  /// Why it refuses writes, when recovery or a read found damage.
+  /// Reads all batches again, because something read of the log was not what it should be: what is
+  /// bad is damage from then on. Errors are the disk's; cancelled when `stopping`.
+  io::Task<Result<>> check(const std::atomic<bool>& stopping);
+  /// Why it refuses writes, when recovery, a read or a check found damage.
   std::optional<std::string> damage() const;
 
  private:

@@ -46,8 +46,6 @@ TEST_F(IndexTest, FindsEntriesInFileAndTail) {
     EXPECT_EQ(view.ceiling(last)->last_offset, last);
     EXPECT_EQ(view.floor_position(1000 * static_cast<uint64_t>(i) + 999)->last_offset, last);
   }
-  EXPECT_TRUE(view.sane(1300 * 1000));
-  EXPECT_FALSE(view.sane(1299 * 1000));
 }
 
 TEST_F(IndexTest, IsOnDiskAsKafkaLaysItOut) {
@@ -104,8 +102,6 @@ TEST_F(IndexTest, TimeIndexFindsTheLastEntryBefore) {
   EXPECT_EQ(view.before(Timestamp(1001))->offset, Offset(0));
   EXPECT_EQ(view.before(Timestamp(2000))->offset, Offset(5 * 99));
   EXPECT_EQ(view.last()->timestamp, Timestamp(3990));
-  EXPECT_TRUE(view.sane(Offset(1496)));
-  EXPECT_FALSE(view.sane(Offset(1495)));
 }
 
 }  // namespace

@@ -46,17 +46,6 @@ std::optional<OffsetIndex::Entry> OffsetIndex::View::last() const {
   return (*this)[size() - 1];
 }
 
-bool OffsetIndex::View::sane(uint64_t segment_bytes) const {
-  Entry before{.last_offset = base_ - 1, .position = 0};
-  for (size_t i = 0; i < size(); ++i) {
-    const Entry entry = (*this)[i];
-    if (entry.last_offset <= before.last_offset || entry.position >= segment_bytes) return false;
-    if (i > 0 && entry.position <= before.position) return false;
-    before = entry;
-  }
-  return true;
-}
-
 io::Task<Result<OffsetIndex::View>> OffsetIndex::view() {
   auto task = entries_.view();
   if (!task.is_ready()) return view_slowly();

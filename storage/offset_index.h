@@ -37,9 +37,6 @@ class OffsetIndex {
     /// The last entry at or before the position.
     std::optional<Entry> floor_position(uint64_t position) const;
     std::optional<Entry> last() const;
-    /// Whether this can be the index of a segment of that size: entries grow and lie inside. Looks
-    /// at all entries.
-    bool sane(uint64_t segment_bytes) const;
 
    private:
     friend class OffsetIndex;

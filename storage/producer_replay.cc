@@ -26,21 +26,37 @@ io::Task<Result<std::vector<Offset>>> list_snapshots(LogContext& log) {
   co_return offsets;
 }
 
+io::Task<Result<>> load(LogContext& log, std::string path, ProducerState& producers) {
+  CO_ASSIGN_OR_RETURN(const auto content,
+                      co_await io::read_file(log.ports.disk, std::move(path), kLargestSnapshot));
+  co_return producers.load_snapshot(content);
+}
+
 /// Loads the newest snapshot that reads well; where it stands, or the log's first offset.
 io::Task<Result<Offset>> load_snapshot(LogContext& log, Offset first, Offset end,
                                        ProducerState& producers) {
   CO_ASSIGN_OR_RETURN(auto offsets, co_await list_snapshots(log));
+  bool removed = false;
+  Offset from = first;
   for (; !offsets.empty(); offsets.pop_back()) {
-    std::string path = segment_path(log.folder(), offsets.back(), kSnapshotSuffix);
+    const std::string path = segment_path(log.folder(), offsets.back(), kSnapshotSuffix);
     if (offsets.back() <= end) {
-      auto content = co_await io::read_file(log.ports.disk, path, kLargestSnapshot);
-      if (content && producers.load_snapshot(*content)) co_return offsets.back();
-      log.ports.log.warning("producer snapshot is not readable, the log is read instead",
-                            {{"path", path}});
+      const auto loaded = co_await load(log, path, producers);
+      if (loaded) {
+        from = offsets.back();
+        break;
+      }
+      log.ports.log.warning("producer snapshot not used, the log is read instead",
+                            {{"path", path}, {"because", loaded.error().message()}});
+      // What there was no memory for, or the disk did not give, is no worse for it.
+      if (!(loaded.error() == Errc::corrupt_file)) continue;
     }
-    CO_RETURN_IF_ERROR(co_await log.ports.disk.remove(std::move(path)));
+    CO_RETURN_IF_ERROR(co_await log.ports.disk.remove(path));
+    removed = true;
   }
-  co_return first;
+  // One from above the end must not come back when the log has grown past it with other batches.
+  if (removed) CO_RETURN_IF_ERROR(co_await log.ports.disk.sync_directory(log.folder()));
+  co_return from;
 }
 
 io::Task<Result<>> replay_segment(std::shared_ptr<Segment> segment, uint64_t bytes, Offset from,

@@ -5,9 +5,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "storage/header_scan.h"
+#include "storage/index_check.h"
 #include "storage/producer_replay.h"
 #include "storage/segment_check.h"
 #include "storage/segment_name.h"
@@ -31,16 +34,26 @@ class Recovery {
   io::Task<Result<>> find_segments();
   io::Task<Result<>> open_segments();
   /// What the segments before the recovery point, and all of a clean log, are taken for.
-  io::Task<Result<bool>> open_trusted(FoundSegment found, bool last);
+  io::Task<Result<bool>> open_trusted(FoundSegment found, size_t place);
+  io::Task<Result<bool>> indexes_fit(FoundSegment found, size_t place);
+  io::Task<Result<bool>> reaches(Segment& segment, uint64_t bytes, Offset next);
+  io::Task<Result<bool>> resume_trusted(std::shared_ptr<Segment> segment, FoundSegment found);
+  void index_misfits(Offset base, std::string_view suffix, const std::string& why);
   io::Task<Result<>> open_checked(FoundSegment found, size_t place);
+  io::Task<Result<>> forget_cached(io::File& file, uint64_t bytes);
   io::Task<Result<>> end_at(ActiveSegment segment, SegmentCheck& check, size_t place);
   io::Task<Result<std::optional<std::string>>> find_damage(SegmentCheck& check, size_t place);
+  void find_lost_end();
   io::Task<Result<>> remove_deleted();
   io::Task<Result<>> remove_segments(size_t from);
   io::Task<Result<>> remove_files(Offset base);
   io::Task<Result<>> load_epochs();
   io::Task<Result<>> load_producers(ProducerState& producers);
   void publish();
+  /// Compaction leaves gaps in the offsets, nothing else does.
+  bool may_have_gaps() const {
+    return params_.options.cleanup_compact || params_.cleaned_end.value() >= 0;
+  }
 
   LogContext& log_;
   const LogParams& params_;
@@ -56,7 +69,9 @@ class Recovery {
 io::Task<Result<LogWriter::Start>> Recovery::run() {
   CO_RETURN_IF_ERROR(co_await find_segments());
   CO_RETURN_IF_ERROR(co_await open_segments());
-  if (!active_ || active_->next() < params_.log_start) {
+  find_lost_end();
+  const bool unreadable = active_ && active_->next() < params_.log_start && !log_.is_damaged.load();
+  if (!active_ || unreadable) {
     // Nothing, or nothing that may still be read: it goes on where it may.
     changed_ = true;
     CO_RETURN_IF_ERROR(co_await remove_segments(0));
@@ -116,7 +131,7 @@ io::Task<Result<>> Recovery::open_segments() {
         params_.clean || (!last && found_[i + 1].base < params_.recovery_point);
     bool opened = false;
     if (vouched_for) {
-      CO_ASSIGN_OR_RETURN(opened, co_await open_trusted(found_[i], last));
+      CO_ASSIGN_OR_RETURN(opened, co_await open_trusted(found_[i], i));
     }
     if (!opened) CO_RETURN_IF_ERROR(co_await open_checked(found_[i], i));
     if (!last && !active_) sealed_.back().next = found_[i + 1].base;
@@ -124,27 +139,88 @@ io::Task<Result<>> Recovery::open_segments() {
   co_return {};
 }
 
-/// False when its indexes do not fit it.
-io::Task<Result<bool>> Recovery::open_trusted(FoundSegment found, bool last) {
-  const uint64_t index = found.index.value_or(1), time_index = found.time_index.value_or(1);
-  if (index % OffsetIndex::kEntrySize != 0 || time_index % TimeIndex::kEntrySize != 0) {
+/// False when its indexes do not fit it, or it does not reach the next segment.
+io::Task<Result<bool>> Recovery::open_trusted(FoundSegment found, size_t place) {
+  const bool last = place + 1 == found_.size();
+  CO_ASSIGN_OR_RETURN(const bool fit, co_await indexes_fit(found, place));
+  if (!fit) co_return false;
+  auto segment = std::make_shared<Segment>(
+      log_.space, found.base, params_.options.segment_index_bytes,
+      Segment::IndexEntries{.offsets = *found.index / OffsetIndex::kEntrySize,
+                            .times = *found.time_index / TimeIndex::kEntrySize});
+  if (last) co_return co_await resume_trusted(std::move(segment), found);
+  if (!may_have_gaps()) {
+    CO_ASSIGN_OR_RETURN(const bool whole,
+                        co_await reaches(*segment, found.log, found_[place + 1].base));
+    if (!whole) co_return false;
+  }
+  segment->set_complete(true);
+  segment->set_synced(true);
+  sealed_.push_back({.segment = std::move(segment), .bytes = found.log});
+  co_return true;
+}
+
+io::Task<Result<bool>> Recovery::indexes_fit(FoundSegment found, size_t place) {
+  // Of the last one only its batches tell where it ends.
+  Offset limit(std::numeric_limits<int64_t>::max());
+  if (place + 1 < found_.size()) limit = found_[place + 1].base;
+  if (found.log == 0) limit = found.base;
+  for (const auto& [suffix, size, kind] :
+       {std::tuple(kIndexSuffix, found.index, IndexKind::offsets),
+        std::tuple(kTimeIndexSuffix, found.time_index, IndexKind::times)}) {
+    if (!size) {
+      index_misfits(found.base, suffix, "it is missing");
+      co_return false;
+    }
+    CO_ASSIGN_OR_RETURN(
+        const auto misfit,
+        co_await find_misfit(log_.ports.disk, segment_path(log_.folder(), found.base, suffix),
+                             *size, kind, {.base = found.base, .limit = limit, .bytes = found.log},
+                             params_.clean ? IndexDepth::last_entries : IndexDepth::all));
+    if (!misfit) continue;
+    index_misfits(found.base, suffix, *misfit);
     co_return false;
   }
-  auto segment =
-      std::make_shared<Segment>(log_.space, found.base, params_.options.segment_index_bytes,
-                                Segment::IndexEntries{.offsets = index / OffsetIndex::kEntrySize,
-                                                      .times = time_index / TimeIndex::kEntrySize});
-  CO_ASSIGN_OR_RETURN(const auto offsets, co_await segment->offsets().view());
-  if (!offsets.sane(found.log)) co_return false;
-  if (!last) {
-    segment->set_complete(true);
-    segment->set_synced(true);
-    sealed_.push_back({.segment = std::move(segment), .bytes = found.log});
-    co_return true;
+  co_return true;
+}
+
+void Recovery::index_misfits(Offset base, std::string_view suffix, const std::string& why) {
+  log_.ports.log.warning("index does not fit its log, built again",
+                         {{"path", segment_path(log_.folder(), base, suffix)}, {"cause", why}});
+}
+
+/// Whether its last batch ends at `next`, by the headers behind the last index entry: else what
+/// lay between is lost.
+io::Task<Result<bool>> Recovery::reaches(Segment& segment, uint64_t bytes, Offset next) {
+  CO_ASSIGN_OR_RETURN(const auto offsets, co_await segment.offsets().view());
+  const auto entry = offsets.last();
+  CO_ASSIGN_OR_RETURN(auto file, co_await segment.file()->open());
+  HeaderScan scan(std::move(file), entry ? entry->position : 0, bytes, io::Lane::cold);
+  for (Offset end = segment.base();;) {
+    const auto batch = co_await scan.next();
+    if (!batch && batch.error() == Errc::corrupt_batch) co_return false;
+    if (!batch) co_return fail(Error(batch.error()));
+    if (!*batch) co_return end == next;
+    end = (*batch)->header.next_offset();
   }
+}
+
+io::Task<Result<bool>> Recovery::resume_trusted(std::shared_ptr<Segment> segment,
+                                                FoundSegment found) {
+  CO_ASSIGN_OR_RETURN(const auto offsets, co_await segment->offsets().view());
   auto active = co_await ActiveSegment::resume(std::move(segment), found.log);
   if (!active && active.error() == Errc::corrupt_batch) co_return false;
   if (!active) co_return fail(std::move(active).error());
+  const Offset next = active->next();
+  const std::string outside = "its last entry's offset lies behind the segment";
+  if (const auto entry = offsets.last(); entry && entry->last_offset >= next) {
+    index_misfits(found.base, kIndexSuffix, outside);
+    co_return false;
+  }
+  if (active->max_timestamp().offset >= next) {
+    index_misfits(found.base, kTimeIndexSuffix, outside);
+    co_return false;
+  }
   active_ = std::move(*active);
   co_return true;
 }
@@ -166,6 +242,7 @@ io::Task<Result<>> Recovery::open_checked(FoundSegment found, size_t place) {
   CO_ASSIGN_OR_RETURN(auto file, co_await segment->file()->open());
   const Offset limit = place + 1 < found_.size() ? found_[place + 1].base
                                                  : Offset(std::numeric_limits<int64_t>::max());
+  if (!params_.clean) CO_RETURN_IF_ERROR(co_await forget_cached(*file, found.log));
   SegmentCheck check(std::move(file), found.log, found.base, limit);
   uint64_t reported = 0;
   for (;;) {
@@ -185,11 +262,19 @@ io::Task<Result<>> Recovery::open_checked(FoundSegment found, size_t place) {
   co_return co_await end_at(std::move(rebuilt), check, place);
 }
 
+/// After a failed sync the page cache may show, as clean, what the device lost, and a later sync
+/// succeeds all the same. So what is checked is what comes from the device.
+io::Task<Result<>> Recovery::forget_cached(io::File& file, uint64_t bytes) {
+  CO_RETURN_IF_ERROR(co_await file.sync(io::Lane::background));
+  file.drop_cache(0, bytes);
+  co_return {};
+}
+
 /// Decides what the first bytes that are no good batch mean, if there are such.
 io::Task<Result<>> Recovery::end_at(ActiveSegment segment, SegmentCheck& check, size_t place) {
   const bool last = place + 1 == found_.size();
-  const bool gap =
-      !last && segment.next() < found_[place + 1].base && segment.next() >= params_.synced_end;
+  const bool gap = !last && segment.next() < found_[place + 1].base &&
+                   (!may_have_gaps() || segment.next() >= params_.synced_end);
   if (!check.failure() && !gap && !last) {
     CO_ASSIGN_OR_RETURN(auto sealed, co_await seal(std::move(segment)));
     sealed_.push_back(std::move(sealed));
@@ -236,6 +321,19 @@ io::Task<Result<std::optional<std::string>>> Recovery::find_damage(SegmentCheck&
       ", with good batches behind it; restore the partition from a replica or a backup";
 }
 
+/// Says what was promised and is not there, on whatever path the end was found.
+void Recovery::find_lost_end() {
+  const Offset end = active_ ? active_->next() : Offset(0);
+  const bool synced_lost = params_.synced_end > params_.log_start && end < params_.synced_end;
+  // A clean stop leaves no log that ends below its start.
+  const bool start_lost = params_.clean && active_ && end < params_.log_start;
+  if (!synced_lost && !start_lost) return;
+  log_.damaged(log_.folder() + ": the log ends at offset " + std::to_string(end.value()) +
+               ", though everything before " +
+               std::to_string(std::max(params_.synced_end, params_.log_start).value()) +
+               " was synced; restore the partition from a replica or a backup");
+}
+
 io::Task<Result<>> Recovery::remove_segments(size_t from) {
   for (; found_.size() > from; found_.pop_back()) {
     CO_RETURN_IF_ERROR(co_await remove_files(found_.back().base));
@@ -261,7 +359,7 @@ io::Task<Result<>> Recovery::load_epochs() {
       epochs_ = std::move(*parsed);
     } else {
       log_.ports.log.warning("leader epochs are not readable, the log's batches tell",
-                             {{"path", path}, {"reason", parsed.error().message()}});
+                             {{"path", path}, {"cause", parsed.error().message()}});
       changed = true;
     }
   } else if (!(content.error() == Errc::file_not_found)) {
@@ -281,7 +379,8 @@ io::Task<Result<>> Recovery::load_producers(ProducerState& producers) {
   std::shared_ptr<const SegmentList> segments = log_.state.lock()->segments;
   CO_RETURN_IF_ERROR(co_await replay_producers(log_, std::move(segments), active_->bytes(),
                                                active_->next(), producers));
-  log_.state.lock()->last_stable = producers.oldest_transaction().value_or(active_->next());
+  auto state = log_.state.lock();
+  state->last_stable = producers.oldest_transaction().value_or(state->end);
   co_return {};
 }
 
@@ -290,7 +389,8 @@ void Recovery::publish() {
       SegmentList{.sealed = std::move(sealed_), .active = active_->segment()});
   auto state = log_.state.lock();
   state->start = std::max(params_.log_start, list->first());
-  state->end = state->last_stable = active_->next();
+  // What is left of a damaged log may end below its start: nothing of it may be read.
+  state->end = state->last_stable = std::max(active_->next(), state->start);
   state->synced_end = params_.clean ? state->end : std::min(params_.synced_end, state->end);
   state->high_watermark = std::clamp(params_.high_watermark, state->start, state->end);
   state->active_bytes = active_->bytes();

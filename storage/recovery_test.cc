@@ -58,6 +58,19 @@ TEST_F(RecoveryTest, CutsZerosBehindTheLog) {
   EXPECT_EQ(world_.size_of(kFirst), 10 * batch_size());
 }
 
+TEST_F(RecoveryTest, TakesNothingFromTheCacheThatAFailedSyncLost) {
+  open();
+  append(5);
+  world_.disk().fail_all(sim::DiskOp::sync, Errc::disk_failed);
+  EXPECT_FALSE(world_.run(log().sync_to(Offset(15))));
+  world_.disk().set_fault({});
+  world_.abandon();
+  open();
+  EXPECT_FALSE(log().damage());
+  EXPECT_EQ(log().ends().end, Offset(10)) << "the open before had brought these to the device";
+  EXPECT_EQ(world_.append()->base_offset, Offset(10));
+}
+
 TEST_F(RecoveryTest, GoesOnBehindACutTail) {
   world_.resize(kFirst, world_.size_of(kFirst) - 1);
   open();
@@ -161,6 +174,41 @@ TEST_F(RecoveryTest, ReplacesABadIndexOfACleanlyClosedLog) {
     EXPECT_THAT(world_.read({.from = Offset(at), .bound = Offset(110), .max_bytes = 1}),
                 ElementsAre(at));
   }
+}
+
+TEST_F(RecoveryTest, ReplacesATimeIndexOfZerosOfACleanlyClosedLog) {
+  open();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(world_.append({.timestamp = Timestamp(2000 + i)}));
+  const auto before = *world_.run(log().segments());
+  ASSERT_GT(before.size(), 1u);
+  ASSERT_TRUE(world_.close());
+  world_.params().clean = true;
+  for (const std::string& name : world_.files()) {
+    if (!name.ends_with(kTimeIndexSuffix)) continue;
+    world_.overwrite(name, 0, std::vector<std::byte>(world_.size_of(name)));
+  }
+  open();
+  const auto after = *world_.run(log().segments());
+  ASSERT_EQ(after.size(), before.size());
+  for (size_t i = 0; i < after.size(); ++i)
+    EXPECT_EQ(after[i].max_timestamp, before[i].max_timestamp) << "segment " << i;
+}
+
+TEST_F(RecoveryTest, ReplacesAnIndexThatTheDeviceCannotRead) {
+  open();
+  append(100);
+  ASSERT_TRUE(world_.close());
+  world_.params().clean = true;
+  uint64_t checked = 0;
+  world_.params().on_recovered = [&](uint64_t bytes) { checked += bytes; };
+  world_.disk().set_fault([](const sim::DiskCall& call) -> std::optional<Errc> {
+    const bool bad = call.op == sim::DiskOp::read && call.path.ends_with("00000000.timeindex");
+    return bad ? std::optional(Errc::disk_failed) : std::nullopt;
+  });
+  open();
+  EXPECT_FALSE(log().damage());
+  EXPECT_EQ(checked, world_.size_of(kFirst)) << "the one segment was read";
+  EXPECT_EQ(world_.read_all().size(), 110u);
 }
 
 TEST_F(RecoveryTest, RemembersProducersFromTheLogAndFromSnapshots) {

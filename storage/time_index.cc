@@ -31,19 +31,6 @@ std::optional<TimeIndex::Entry> TimeIndex::View::last() const {
   return (*this)[size() - 1];
 }
 
-bool TimeIndex::View::sane(Offset next) const {
-  Entry before{.offset = base_ - 1};
-  for (size_t i = 0; i < size(); ++i) {
-    const Entry entry = (*this)[i];
-    if (entry.offset < base_ || entry.offset >= next) return false;
-    if (i > 0 && (entry.timestamp <= before.timestamp || entry.offset <= before.offset)) {
-      return false;
-    }
-    before = entry;
-  }
-  return true;
-}
-
 io::Task<Result<TimeIndex::View>> TimeIndex::view() {
   CO_ASSIGN_OR_RETURN(auto entries, co_await entries_.view());
   co_return View(std::move(entries), base_);

@@ -34,8 +34,6 @@ class TimeIndex {
     /// The last entry with a timestamp below the given one: no batch up to its offset has it.
     std::optional<Entry> before(Timestamp timestamp) const;
     std::optional<Entry> last() const;
-    /// Entries grow and lie in a segment that ends before `next`. Looks at all entries.
-    bool sane(Offset next) const;
 
    private:
     friend class TimeIndex;

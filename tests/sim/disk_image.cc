@@ -220,6 +220,16 @@ void DiskImage::forget_unsynced(InodeId inode, uint64_t through) {
                 [&](const DataChange& change) { return change.sequence <= through; });
 }
 
+void DiskImage::drop_clean(InodeId inode) {
+  if (!files_.at(inode)->forgot) return;
+  auto& node = file(inode);
+  // The size is the inode's and stays in memory; what the device lost of the bytes reads as zeros.
+  const uint64_t size = node.now.size();
+  node.now = node.durable;
+  for (const auto& change : node.unsynced) apply(node.now, change);
+  node.now.resize(size);
+}
+
 void DiskImage::sync_directory(InodeId inode, uint64_t through) {
   std::set<std::pair<InodeId, std::string>> needed;
   std::vector<NameChange> synced;

@@ -69,6 +69,8 @@ class DiskImage {
   void sync_file(InodeId file, uint64_t through);
   /// A failed sync: its changes are no longer written back by anyone, though reads still see them.
   void forget_unsynced(InodeId file, uint64_t through);
+  /// The cache lets go of what is not waiting to be written back: reads see what the device has.
+  void drop_clean(InodeId file);
   /// Makes durable the changes of names in this directory, and those of others that they rest on.
   void sync_directory(InodeId directory, uint64_t through);
   /// Drops files that no name, durable or not, leads to, but for those in `open`.

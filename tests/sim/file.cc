@@ -118,6 +118,8 @@ io::Task<Result<>> SimFile::read_ahead(uint64_t position, uint64_t length) {
 }
 
 void SimFile::drop_cache(uint64_t position, uint64_t length) {
+  // What is mapped stays.
+  if (!disk_.mappings_.contains(inode_)) disk_.image_.drop_clean(inode_);
   const uint64_t end = std::min(disk_.image_.content(inode_).size(), position + length);
   auto& cold = disk_.cold_pages_[inode_];
   for (uint64_t page = (position + kPage - 1) / kPage; page * kPage < end; ++page) {
