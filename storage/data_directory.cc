@@ -68,6 +68,7 @@ std::string deleted_folder_name(const TopicPartition& partition, const Uuid& uni
 DataDirectory::DataDirectory(Ports ports, std::string path, Options options)
     : ports_(std::move(ports)),
       path_(std::move(path)),
+      boot_id_(options.boot_id),
       disk_([&] {
         auto lanes = lane_options(options, ports_.metrics, path_);
         lanes.on_offline = [this](const Error& cause) {
@@ -83,7 +84,6 @@ DataDirectory::DataDirectory(Ports ports, std::string path, Options options)
 io::Task<Result<std::unique_ptr<DataDirectory>>> DataDirectory::open(Ports ports, std::string path,
                                                                      Options options,
                                                                      Identity identity) {
-  std::string boot_id = options.boot_id;
   std::unique_ptr<DataDirectory> directory(
       new DataDirectory(std::move(ports), std::move(path), std::move(options)));
   auto& disk = *directory->disk_;
@@ -91,16 +91,18 @@ io::Task<Result<std::unique_ptr<DataDirectory>>> DataDirectory::open(Ports ports
   auto lock = co_await disk.lock(directory->path_ + "/" + kLockFile);
   if (!lock) {
     if (lock.error() != Errc::locked) co_return fail(std::move(lock).error());
-    co_return fail(Errc::locked, "data directory " + directory->path_ +
-                                     " is in use by another broker; stop that one or give this "
-                                     "one a directory of its own");
+    // Its own words name the process.
+    co_return fail(std::move(lock).error().with_context("data directory " + directory->path_ +
+                                                        " is in use by another broker"));
   }
   directory->lock_ = std::move(*lock);
   CO_RETURN_IF_ERROR(co_await directory->check_identity(std::move(identity)));
   CO_ASSIGN_OR_RETURN(directory->found_.clean,
                       co_await take_clean_shutdown(disk, directory->path_));
-  CO_RETURN_IF_ERROR(co_await directory->read_boot_id(std::move(boot_id)));
+  CO_RETURN_IF_ERROR(co_await directory->read_boot_id());
   CO_RETURN_IF_ERROR(co_await directory->find_logs());
+  // A process that died between a rename and its sync left names that a power cut takes back.
+  CO_RETURN_IF_ERROR(co_await disk.sync_directory(directory->path_));
   co_return directory;
 }
 
@@ -122,17 +124,23 @@ io::Task<Result<>> DataDirectory::check_identity(Identity identity) {
   co_return co_await io::replace_file(*disk_, path_ + "/" + kMetaPropertiesFile, made.encode());
 }
 
-io::Task<Result<>> DataDirectory::read_boot_id(std::string now) {
-  const std::string path = path_ + "/" + kBootIdFile;
-  const auto before = co_await io::read_file(*disk_, path, kLongestBootId);
-  const bool same = before && !now.empty() && as_text(*before) == now;
-  found_.power_lost = !found_.clean && !same;
-  if (same || now.empty()) co_return Result<>{};
+io::Task<Result<>> DataDirectory::read_boot_id() {
+  const auto before = co_await io::read_file(*disk_, path_ + "/" + kBootIdFile, kLongestBootId);
+  boot_noted_ = before && !boot_id_.empty() && as_text(*before) == boot_id_;
+  found_.power_lost = !found_.clean && !boot_noted_;
+  co_return Result<>{};
+}
+
+io::Task<Result<>> DataDirectory::note_boot() {
+  if (boot_noted_ || boot_id_.empty()) co_return Result<>{};
   // Not synced: when a power cut takes it, its loss says what it would have said.
-  CO_ASSIGN_OR_RETURN(const auto file, co_await disk_->open(path, io::OpenMode::create));
+  CO_ASSIGN_OR_RETURN(const auto file,
+                      co_await disk_->open(path_ + "/" + kBootIdFile, io::OpenMode::create));
   CO_RETURN_IF_ERROR(co_await file->truncate(0));
-  const std::array<ByteView, 1> parts = {as_bytes(now)};
-  co_return co_await file->write_at(0, parts, io::Lane::hot);
+  const std::array<ByteView, 1> parts = {as_bytes(boot_id_)};
+  CO_RETURN_IF_ERROR(co_await file->write_at(0, parts, io::Lane::hot));
+  boot_noted_ = true;
+  co_return Result<>{};
 }
 
 io::Task<Result<Checkpoint>> DataDirectory::load(const char* name, CheckpointKind kind) {

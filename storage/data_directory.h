@@ -73,8 +73,8 @@ class DataDirectory {
 
   /// Makes the directory when it is missing, locks it, compares its meta.properties (written when
   /// missing), takes the clean-shutdown marker away, reads checkpoints and folder names. A
-  /// checkpoint that cannot be read counts as empty. Errors: `locked`, `wrong_cluster` with both
-  /// identities, corrupt_file, what the disk says.
+  /// checkpoint that cannot be read counts as empty; what was read is durable. Errors: `locked`,
+  /// `wrong_cluster` with both identities, corrupt_file, what the disk says.
   static io::Task<Result<std::unique_ptr<DataDirectory>>> open(Ports ports, std::string path,
                                                                Options options, Identity identity);
 
@@ -85,18 +85,23 @@ class DataDirectory {
   /// Why it is offline.
   std::optional<std::string> offline_because() const;
 
+  /// Writes down under which boot the directory is in use. Once all its logs are recovered: before
+  /// that what a power cut left may still be there, and must not be taken for a killed process's.
+  io::Task<Result<>> note_boot();
   /// Marks a stop after which everything is synced and written, then lets go of the lock.
   io::Task<Result<>> close_cleanly();
 
  private:
   DataDirectory(Ports ports, std::string path, Options options);
   io::Task<Result<>> check_identity(Identity identity);
-  io::Task<Result<>> read_boot_id(std::string now);
+  io::Task<Result<>> read_boot_id();
   io::Task<Result<>> find_logs();
   io::Task<Result<Checkpoint>> load(const char* name, CheckpointKind kind);
 
   const Ports ports_;
   const std::string path_;
+  const std::string boot_id_;
+  bool boot_noted_ = false;
   Guarded<std::optional<std::string>> offline_because_;
   const std::unique_ptr<io::LaneDisk> disk_;
   std::unique_ptr<io::FileLock> lock_;

@@ -64,9 +64,19 @@ io::Task<Result<uint64_t>> prepare_recovery(io::Disk& disk, std::string folder, 
   co_return std::max(bytes, last);
 }
 
-Offset synced_end_of(const DataDirectory::FoundLog& found, const Uuid& topic_id) {
-  if (!found.synced_end || found.synced_end->topic_id != topic_id) return Offset{0};
-  return found.synced_end->offset;
+/// Drops what the checkpoints say about a log of the same name that is gone. Only the synced end
+/// tells whose it is; what stands without one, or with one of nobody, is Kafka's and counts.
+void forget_predecessor(DataDirectory::FoundLog& found, const Uuid& topic_id) {
+  if (!found.synced_end || found.synced_end->topic_id == topic_id) return;
+  if (found.synced_end->topic_id.is_zero()) {
+    found.synced_end.reset();
+  } else {
+    found = {.partition = found.partition, .synced_end = {}};
+  }
+}
+
+Offset synced_end_of(const DataDirectory::FoundLog& found) {
+  return found.synced_end ? found.synced_end->offset : Offset{0};
 }
 
 /// The opening of all logs of all directories.
@@ -83,7 +93,7 @@ class Opening {
   io::Task<void> each(bool clean, size_t at_once, io::Task<void> (Opening::*step)(Job&));
   io::Task<void> prepare(Job& job);
   io::Task<void> open(Job& job);
-  io::Task<Result<std::shared_ptr<Log>>> open_log(const Job& job);
+  io::Task<Result<std::shared_ptr<Log>>> open_log(Job& job);
   void failed(Job& job, Error cause);
   static bool is_clean(const Job& job) { return job.directory->found().clean; }
 
@@ -116,7 +126,7 @@ io::Task<void> Opening::run() {
 }
 
 io::Task<void> Opening::prepare(Job& job) {
-  const Offset from = job.found.synced_end ? job.found.synced_end->offset : Offset{0};
+  const Offset from = synced_end_of(job.found);
   auto bytes = co_await prepare_recovery(
       job.directory->disk(), job.directory->path() + "/" + job.found.partition.folder(), from);
   if (bytes) {
@@ -132,6 +142,8 @@ io::Task<void> Opening::open(Job& job) {
     state_.ports.log.error(
         "log left out, another directory has one of that name",
         {{"folder", job.directory->path() + "/" + job.found.partition.folder()}});
+    state_.table.add_duplicate(std::move(job.found), *job.directory);
+    progress_.done(1, 0);
     co_return;
   }
   auto log = co_await open_log(job);
@@ -151,29 +163,27 @@ io::Task<void> Opening::open(Job& job) {
     failed(job, std::move(log).error());
     co_return;
   }
-  if (const auto damage = (*log)->damage()) {
-    state_.ports.log.error("log is damaged, it is served read-only",
-                           {{"log", job.found.partition.folder()}, {"damage", *damage}});
-  }
   state_.table.put({.log = *log,
                     .directory = job.directory,
-                    .recorded_synced_end = synced_end_of(job.found, (*log)->topic_id()),
+                    .recorded_synced_end = synced_end_of(job.found),
                     .cleaned_end = std::min(job.found.cleaned_end, (*log)->ends().end)});
   progress_.done(1, 0);
 }
 
-io::Task<Result<std::shared_ptr<Log>>> Opening::open_log(const Job& job) {
+io::Task<Result<std::shared_ptr<Log>>> Opening::open_log(Job& job) {
   const std::string folder = job.directory->path() + "/" + job.found.partition.folder();
   CO_ASSIGN_OR_RETURN(const auto topic_id, co_await read_topic_id(job.directory->disk(), folder));
+  forget_predecessor(job.found, topic_id.value_or(Uuid()));
   LogParams params;
   params.directory = job.directory->path();
   params.partition = job.found.partition;
   params.topic_id = topic_id.value_or(Uuid());
   params.options = options_of_(params.partition, params.topic_id);
-  params.synced_end = synced_end_of(job.found, params.topic_id);
+  params.synced_end = synced_end_of(job.found);
   params.recovery_point = params.synced_end;
   params.log_start = job.found.log_start;
   params.high_watermark = job.found.high_watermark;
+  params.cleaned_end = job.found.cleaned_end;
   params.clean = is_clean(job);
   params.power_lost = job.directory->found().power_lost;
   params.on_recovered = [this](uint64_t bytes) { progress_.done(0, bytes); };
@@ -214,6 +224,34 @@ io::Task<void> open_directories(LogSetState& state, LogSetIdentity identity,
   state.directories = std::move(opened);
 }
 
+/// What is left to do once the logs are open.
+io::Task<void> settle(LogSetState& state, DataDirectory& directory) {
+  for (const auto& folder : directory.found().deleted)
+    state.discarder.add_folder(directory.disk(), directory.path() + "/" + folder, TimePoint{});
+  // What a crash left in the checkpoints about logs that are gone goes before any is made anew.
+  if (const auto written = co_await directory.checkpoints().write(); !written) {
+    state.ports.log.error("checkpoints not written",
+                          {{"directory", directory.path()}, {"cause", written.error().message()}});
+  }
+  if (state.table.any_failed_in(directory) || directory.offline_because()) co_return;
+  if (const auto noted = co_await directory.note_boot(); !noted) {
+    state.ports.log.warning("boot id not written, a killed process will look like a power cut",
+                            {{"directory", directory.path()}, {"cause", noted.error().message()}});
+  }
+}
+
+io::Task<Result<>> settle_directories(LogSetState& state) {
+  bool any_online = false;
+  for (const auto& directory : state.directories) {
+    co_await settle(state, *directory);
+    any_online = any_online || !directory->offline_because();
+  }
+  if (any_online) co_return Result<>{};
+  for (const auto& log : state.table.all()) co_await log->abandon();
+  co_return fail(Errc::disk_offline, "every data directory went offline while it was opened: " +
+                                         *state.directories.front()->offline_because());
+}
+
 /// In use elsewhere or another's: a mistake of whoever starts us, not a broken disk.
 bool is_misconfigured(const Error& error) {
   return error == Errc::locked || error == Errc::wrong_cluster;
@@ -242,29 +280,15 @@ io::Task<Result<std::unique_ptr<LogSet>>> LogSet::open(
     Opening opening(*state, std::move(options_of), std::move(on_progress));
     co_await opening.run();
   }
-  bool any_online = false;
-  for (const auto& directory : state->directories) {
-    for (const auto& folder : directory->found().deleted)
-      state->discarder.add_folder(directory->disk(), directory->path() + "/" + folder, TimePoint{});
-    // What a crash left in the checkpoints about logs that are gone goes before any is made anew.
-    if (const auto written = co_await directory->checkpoints().write(); !written) {
-      state->ports.log.error("checkpoints not written", {{"directory", directory->path()},
-                                                         {"cause", written.error().message()}});
-    }
-    any_online = any_online || !directory->offline_because();
-  }
-  if (!any_online) {
-    for (const auto& log : state->table.all()) co_await log->abandon();
-    co_return fail(Errc::disk_offline, "every data directory went offline while it was opened: " +
-                                           *state->directories.front()->offline_because());
-  }
+  CO_RETURN_IF_ERROR(co_await settle_directories(*state));
   state->background = std::make_unique<Background>(
       Background::Ports{.runtime = state->ports.runtime,
                         .log = state->ports.log,
                         .table = state->table,
                         .directories = state->directories,
                         .discarder = state->discarder,
-                        .compactor = state->compactor},
+                        .compactor = state->compactor,
+                        .files = state->files},
       Background::Intervals{.checkpoint = state->options.checkpoint_interval,
                             .retention = state->options.retention_interval,
                             .compaction = state->options.compaction_interval});

@@ -78,8 +78,10 @@ size_t LogTable::logs_in(const DataDirectory& directory) const {
 
 bool LogTable::any_failed_in(const DataDirectory& directory) const {
   const auto tables = tables_.lock();
-  return std::ranges::any_of(tables->failed,
-                             [&](const auto& item) { return item.second.directory == &directory; });
+  const auto failed = [&](const auto& item) { return item.second.directory == &directory; };
+  const auto duplicate = [&](const auto& item) { return item.second == &directory; };
+  return std::ranges::any_of(tables->failed, failed) ||
+         std::ranges::any_of(tables->duplicates, duplicate);
 }
 
 bool LogTable::claim(const TopicPartition& partition) {
@@ -117,6 +119,10 @@ void LogTable::add_failed(Failed failed) {
   tables->failed.insert_or_assign(partition, std::move(failed));
 }
 
+void LogTable::add_duplicate(DataDirectory::FoundLog found, const DataDirectory& directory) {
+  tables_.lock()->duplicates.emplace_back(std::move(found), &directory);
+}
+
 void LogTable::keep_failed(const Entry& taken, Error cause) {
   const CheckpointRow row = row_of(taken);
   add_failed({.found = {.partition = row.partition,
@@ -149,6 +155,8 @@ std::vector<CheckpointRow> LogTable::rows(const DataDirectory& directory) const 
   const auto tables = tables_.lock();
   for (const auto& item : tables->failed)
     if (item.second.directory == &directory) rows.push_back(row_of(item.second.found));
+  for (const auto& [found, place] : tables->duplicates)
+    if (place == &directory) rows.push_back(row_of(found));
   return rows;
 }
 

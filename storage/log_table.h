@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <absl/container/btree_map.h>
@@ -38,6 +39,7 @@ class LogTable {
   std::vector<std::shared_ptr<Log>> all() const;
   std::vector<Entry> entries() const;
   size_t logs_in(const DataDirectory& directory) const;
+  /// A folder that was left out counts too.
   bool any_failed_in(const DataDirectory& directory) const;
 
   /// Claims a name for a log that is being made; false when it is taken.
@@ -48,6 +50,9 @@ class LogTable {
   void put(Entry entry);
   void release(const TopicPartition& partition);
   void add_failed(Failed failed);
+  /// The folder is left out because another directory has one of that name: only what is noted
+  /// about it is kept.
+  void add_duplicate(DataDirectory::FoundLog found, const DataDirectory& directory);
   /// The log was taken out but its folder is still there: what is noted about it stays noted.
   void keep_failed(const Entry& taken, Error cause);
   /// Notes how far the log was compacted, if it is still there.
@@ -65,6 +70,7 @@ class LogTable {
     absl::btree_map<TopicPartition, Entry> logs;
     absl::btree_map<TopicPartition, Failed> failed;
     absl::btree_set<TopicPartition> claimed;
+    std::vector<std::pair<DataDirectory::FoundLog, const DataDirectory*>> duplicates;
   };
   Guarded<Tables> tables_;
 };
