@@ -95,7 +95,7 @@ io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataIm
   auto options = topic_options(ports_.defaults.options, topic->configs);
   if (!options) {
     ports_.log.error("topic configs not applied",
-                     {{"topic", topic->name}, {"because", options.error().message()}});
+                     {{"topic", topic->name}, {"cause", options.error().message()}});
     options = ports_.defaults.options;
   }
   auto partition = ports_.table.find(key);
@@ -114,14 +114,16 @@ io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataIm
   if (served && wanted.leader == ports_.self)
     served = co_await partition->lead(wanted.leader_epoch);
   if (served) {
-    failures_.lock()->erase(key);
     ports_.table.insert(key, std::move(partition));
     co_return;
   }
   ports_.log.error(
       "partition not served",
-      {{"topic", topic->name}, {"partition", id}, {"because", served.error().message()}});
-  failures_.lock()->insert_or_assign(key, std::move(served).error());
+      {{"topic", topic->name}, {"partition", id}, {"cause", served.error().message()}});
+  ports_.table.set_failure(
+      key,
+      std::move(served).error().with_context(
+          "partition " + storage::TopicPartition{topic->name, id}.folder() + " is not served"));
 }
 
 io::Task<Result<std::shared_ptr<storage::Log>>> PartitionSet::open_log(
@@ -140,21 +142,41 @@ io::Task<Result<std::shared_ptr<storage::Log>>> PartitionSet::open_log(
     CO_RETURN_IF_ERROR(co_await ports_.logs.remove(name));
   }
   if (auto failed = ports_.logs.find_failed(name)) co_return fail(*failed);
+  if (auto reason = withheld({topic->id, id}, name.folder())) co_return fail(std::move(*reason));
   co_return co_await ports_.logs.create(name, topic->id, options);
+}
+
+/// Why a log that is not there must not be made. What existed before this start may lie in a
+/// directory that could not be used: an empty log elsewhere would give its offsets out again.
+std::optional<Error> PartitionSet::withheld(const PartitionKey& key, const std::string& name) {
+  auto withheld = withheld_.lock();
+  // No directory comes back before the next start.
+  if (const auto known = withheld->find(key); known != withheld->end()) return known->second;
+  if (followed_ != nullptr) return std::nullopt;
+  for (const auto& directory : ports_.logs.directories()) {
+    if (!directory.offline_because) continue;
+    Error reason(Errc::disk_offline,
+                 name + " is in none of the data directories in use; it may be in " +
+                     directory.path + ", which is left out: " + *directory.offline_because +
+                     "; make that directory usable and start again, or delete the topic");
+    return withheld->emplace(key, std::move(reason)).first->second;
+  }
+  return std::nullopt;
 }
 
 io::Task<void> PartitionSet::withdraw(Topic topic) {
   for (size_t i = 0; i < topic->partitions.size(); ++i) {
     const PartitionKey key{topic->id, PartitionId{static_cast<int32_t>(i)}};
-    failures_.lock()->erase(key);
+    withheld_.lock()->erase(key);
     const auto partition = ports_.table.take(key);
     if (partition == nullptr) continue;
-    partition->stop(Error(Errc::unknown_topic_id));
+    partition->stop(Error(Errc::unknown_topic_id,
+                          "topic " + topic->name + " was deleted; create it or ask for another"));
     co_await partition->close();
     if (auto removed = co_await ports_.logs.remove({topic->name, key.partition}); !removed) {
       ports_.log.error("log not removed", {{"topic", topic->name},
                                            {"partition", key.partition},
-                                           {"because", removed.error().message()}});
+                                           {"cause", removed.error().message()}});
     }
   }
 }
@@ -173,22 +195,22 @@ io::Task<void> PartitionSet::remove_strays(const MetadataImage& image) {
     log.reset();
     if (auto removed = co_await ports_.logs.remove(name); !removed) {
       ports_.log.error("log of a deleted topic not removed",
-                       {{"folder", name.folder()}, {"because", removed.error().message()}});
+                       {{"folder", name.folder()}, {"cause", removed.error().message()}});
     }
   }
 }
 
 std::optional<Error> PartitionSet::failure_of(const PartitionKey& key) const {
-  const auto failures = failures_.lock();
-  const auto at = failures->find(key);
-  if (at == failures->end()) return std::nullopt;
-  return at->second;
+  return ports_.table.failure_of(key);
 }
 
 void PartitionSet::directory_offline(const std::string& directory, const Error& cause) {
   for (const auto& partition : ports_.table.all()) {
     if (partition->log().directory() != directory) continue;
-    partition->stop(Error(Errc::disk_offline, std::string(cause.message())));
+    partition->stop(
+        Error(Errc::disk_offline,
+              partition->log().partition().folder() + ": data directory " + directory +
+                  " is offline until a restart, because: " + std::string(cause.message())));
   }
 }
 

@@ -60,6 +60,7 @@ class PartitionSet {
   io::Task<Result<std::shared_ptr<storage::Log>>> open_log(Topic topic, PartitionId id,
                                                            const MetadataImage& image,
                                                            storage::LogOptions options);
+  std::optional<Error> withheld(const PartitionKey& key, const std::string& name);
   io::Task<void> withdraw(Topic topic);
   io::Task<void> remove_strays(const MetadataImage& image);
   bool is_here(const PartitionImage& partition) const;
@@ -67,7 +68,8 @@ class PartitionSet {
   const PartitionSetPorts ports_;
   io::AsyncMutex following_;
   std::shared_ptr<const MetadataImage> followed_;
-  Guarded<std::map<PartitionKey, Error>> failures_;
+  /// Partitions whose log may lie in a directory that is left out.
+  Guarded<std::map<PartitionKey, Error>> withheld_;
 };
 
 }  // namespace sluice::broker

@@ -1,6 +1,8 @@
 #include "broker/replication/partition_table.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include <absl/hash/hash.h>
 
@@ -27,12 +29,14 @@ std::shared_ptr<Partition> PartitionTable::find(const PartitionKey& key) const {
 bool PartitionTable::insert(const PartitionKey& key, std::shared_ptr<Partition> partition) {
   Shard& shard = shard_of(key);
   const std::scoped_lock lock(shard.mutex);
+  shard.failures.erase(key);
   return shard.partitions.try_emplace(key, std::move(partition)).second;
 }
 
 std::shared_ptr<Partition> PartitionTable::take(const PartitionKey& key) {
   Shard& shard = shard_of(key);
   const std::scoped_lock lock(shard.mutex);
+  shard.failures.erase(key);
   const auto at = shard.partitions.find(key);
   if (at == shard.partitions.end()) return nullptr;
   auto partition = std::move(at->second);
@@ -57,6 +61,31 @@ size_t PartitionTable::size() const {
     size += shard.partitions.size();
   }
   return size;
+}
+
+void PartitionTable::set_failure(const PartitionKey& key, Error why) {
+  Shard& shard = shard_of(key);
+  const std::scoped_lock lock(shard.mutex);
+  shard.failures.insert_or_assign(key, std::move(why));
+}
+
+std::optional<Error> PartitionTable::failure_of(const PartitionKey& key) const {
+  const Shard& shard = shard_of(key);
+  const std::scoped_lock lock(shard.mutex);
+  const auto at = shard.failures.find(key);
+  if (at == shard.failures.end()) return std::nullopt;
+  return at->second;
+}
+
+Error PartitionTable::refusal_of(const PartitionKey& key) const {
+  if (const auto partition = find(key)) {
+    if (auto leads = partition->check_leader(std::nullopt); !leads) return leads.error();
+  }
+  if (auto failure = failure_of(key)) return std::move(*failure);
+  return {Errc::unknown_topic_id,
+          "partition " + std::to_string(key.partition.value()) + " of the topic with the id " +
+              key.topic_id.text() +
+              " is not here; it may have been deleted, ask for the metadata anew"};
 }
 
 }  // namespace sluice::broker

@@ -3,10 +3,12 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
 
+#include "base/result.h"
 #include "broker/replication/partition_key.h"
 
 namespace sluice::broker {
@@ -27,11 +29,18 @@ class PartitionTable {
   std::vector<std::shared_ptr<Partition>> all() const;
   size_t size() const;
 
+  /// Notes why a partition that should be here is not, until it is inserted or taken.
+  void set_failure(const PartitionKey& key, Error why);
+  std::optional<Error> failure_of(const PartitionKey& key) const;
+  /// What to tell who asks for a partition that is not here, or that serves nobody.
+  Error refusal_of(const PartitionKey& key) const;
+
  private:
   static constexpr size_t kShards = 32;
   struct alignas(64) Shard {
     mutable std::mutex mutex;
     absl::flat_hash_map<PartitionKey, std::shared_ptr<Partition>> partitions;
+    absl::flat_hash_map<PartitionKey, Error> failures;
   };
   Shard& shard_of(const PartitionKey& key);
   const Shard& shard_of(const PartitionKey& key) const;

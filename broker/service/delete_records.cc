@@ -14,7 +14,7 @@ io::Task<std::vector<DeleteRecordsAnswer>> DeleteRecords::remove(
   for (size_t i = 0; i < targets.size(); ++i) {
     const auto partition = partitions_.find(targets[i].key);
     if (partition == nullptr) {
-      answers[i].error = Error(Errc::unknown_topic_id);
+      answers[i].error = partitions_.refusal_of(targets[i].key);
       continue;
     }
     auto start = co_await remove_before(*partition, targets[i].before);

@@ -38,7 +38,7 @@ io::Task<std::vector<OffsetAnswer>> ListOffsets::list(const Principal& /*princip
     OffsetAnswer& answer = answers[i];
     const auto partition = partitions_.find(queries[i].key);
     if (partition == nullptr) {
-      answer.error = Error(Errc::unknown_topic_id);
+      answer.error = partitions_.refusal_of(queries[i].key);
       continue;
     }
     if (auto leads = partition->check_leader(queries[i].leader_epoch); !leads) {

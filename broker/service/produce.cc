@@ -52,7 +52,7 @@ io::Task<void> Produce::append(ProduceCall call) {
 bool Produce::place(const ProducePartition& target, ProduceResult& result) const {
   result.partition = partitions_.find({target.topic_id, target.partition});
   if (result.partition != nullptr) return true;
-  result.error = Error(Errc::unknown_topic_id);
+  result.error = partitions_.refusal_of({target.topic_id, target.partition});
   return false;
 }
 
