@@ -38,13 +38,14 @@ Result<> FetchSession::update(uint32_t epoch, std::span<const FetchTarget> targe
     open_ = true;
     epoch_ = 0;
   } else {
-    if (!open_ || epoch != epoch_ + 1) {
+    if (!open_ || epoch != epoch_after(epoch_)) {
       return fail(Errc::unknown_session, "fetch session: epoch " + std::to_string(epoch) +
                                              " does not follow " + std::to_string(epoch_) +
                                              "; begin anew with epoch 0 and all partitions");
     }
     epoch_ = epoch;
   }
+  absent_.clear();
   for (const PartitionKey& key : forgotten) forget(key);
   for (const FetchTarget& target : targets) RETURN_IF_ERROR(put(target, table));
   return {};
@@ -53,9 +54,15 @@ Result<> FetchSession::update(uint32_t epoch, std::span<const FetchTarget> targe
 Result<> FetchSession::put(const FetchTarget& target, const PartitionTable& table) {
   auto at = slots_.find(target.key);
   if (at == slots_.end()) {
-    if (slots_.size() >= max_partitions_) {
+    if (slots_.size() + absent_.size() >= max_partitions_) {
       return fail(Errc::too_many, "fetch session: more than " + std::to_string(max_partitions_) +
                                       " partitions; use several connections");
+    }
+    const auto partition = table.find(target.key);
+    if (partition == nullptr || partition->stopped()) {
+      // Whoever makes names up must not fill the memory that other sessions need.
+      absent_.push_back(target.key);
+      return {};
     }
     if (memory_.size() == 0) {
       ASSIGN_OR_RETURN(memory_, budget_.reserve(kBytesPerSlot));
@@ -138,8 +145,9 @@ void FetchSession::settle(FetchSlot& slot) {
 
 void FetchSession::told(const PartitionKey& key, Offset high_watermark, Offset log_start) {
   const auto at = slots_.find(key);
-  CHECK(at != slots_.end(), "an answer names partitions of its session");
+  if (at == slots_.end()) return;
   FetchSlot& slot = *at->second;
+  if (slot.partition == nullptr) return forget(key);
   slot.told_high_watermark = high_watermark;
   slot.told_log_start = log_start;
   settle(slot);

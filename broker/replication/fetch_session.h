@@ -3,9 +3,11 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include <absl/container/flat_hash_map.h>
 
@@ -71,8 +73,13 @@ class FetchSession {
   void cancel();
   size_t size() const { return slots_.size(); }
 
+  /// 1 follows the last one: 0 begins a session.
+  static constexpr uint32_t epoch_after(uint32_t epoch) {
+    return epoch == std::numeric_limits<uint32_t>::max() ? 1 : epoch + 1;
+  }
   /// For the fetch service: takes over what a request names. Epoch 0 begins anew; otherwise it must
-  /// be the next (unknown_session). too_many, out_of_memory: as many as fitted are kept.
+  /// be the next (unknown_session). too_many, out_of_memory: as many as fitted are kept. What is
+  /// not served here gets no slot, it is in absent() until the next update.
   Result<> update(uint32_t epoch, std::span<const FetchTarget> targets,
                   std::span<const PartitionKey> forgotten, const PartitionTable& table);
   /// For the fetch service: takes the dirty slots into the ready ring.
@@ -81,13 +88,15 @@ class FetchSession {
   FetchSlot* first_ready() { return ready_first_; }
   FetchSlot* next_ready(FetchSlot& slot) { return slot.next_ready_; }
   size_t ready() const { return ready_count_; }
+  std::span<const PartitionKey> absent() const { return absent_; }
   /// Nothing there for now: out of the ring until the partition moves.
   void settle(FetchSlot& slot);
   /// Finds the slot's partition, again when it was not there or is not served any more; null when
   /// it is not here.
   void resolve(FetchSlot& slot, const PartitionTable& table);
   /// The answer named this partition, with a high watermark of -1 when it was an error. While there
-  /// is more to say about it, it stays in the ring, behind the others.
+  /// is more to say about it, it stays in the ring, behind the others; one that is not served here
+  /// any more leaves the session.
   void told(const PartitionKey& key, Offset high_watermark, Offset log_start);
   /// Until partitions moved by about `bytes` since the last collect(), or `deadline`. False at the
   /// deadline; `cancelled`.
@@ -110,6 +119,7 @@ class FetchSession {
   const size_t max_partitions_;
   Reservation memory_;
   absl::flat_hash_map<PartitionKey, std::unique_ptr<FetchSlot>> slots_;
+  std::vector<PartitionKey> absent_;
   uint32_t epoch_ = 0;
   bool open_ = false;
   bool cancelled_ = false;

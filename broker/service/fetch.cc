@@ -57,6 +57,10 @@ io::Task<Result<>> Fetch::fetch(FetchSession& session, FetchRequest request,
 io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest request,
                                         std::vector<FetchedPartition>& answer) {
   Gathered gathered;
+  for (const PartitionKey& key : session.absent()) {
+    answer.push_back({.key = key, .error = partitions_.refusal_of(key)});
+    gathered.failed = true;
+  }
   FetchSlot* next = session.first_ready();
   while (next != nullptr) {
     FetchSlot& slot = *next;
@@ -64,7 +68,7 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
     if (gathered.bytes >= request.max_bytes && gathered.bytes > 0) break;
     session.resolve(slot, partitions_);
     if (slot.partition == nullptr) {
-      answer.push_back(refused(slot, Error(Errc::unknown_topic_id)));
+      answer.push_back(refused(slot, partitions_.refusal_of(slot.target.key)));
       gathered.failed = true;
       continue;
     }

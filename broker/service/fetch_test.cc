@@ -171,6 +171,34 @@ TEST_F(FetchTest, TakesTurnsWhenNotEverythingFits) {
   EXPECT_EQ(served, (std::vector<int32_t>{0, 1, 2}));
 }
 
+TEST_F(FetchTest, APartitionThatIsNotHereIsRefusedOnceAndTakesNoSlot) {
+  const Uuid ghost;
+  FetchTarget target = at(0, 0);
+  target.key.topic_id = ghost;
+  const Call call = fetch({.targets = {target}});
+  ASSERT_EQ(call.answer.size(), 1u);
+  EXPECT_EQ(call.answer[0].error->code(), Errc::unknown_topic_id);
+  EXPECT_NE(call.answer[0].error->message().find(ghost.text()), std::string_view::npos);
+  EXPECT_EQ(session_->size(), 0u);
+  EXPECT_EQ(budget_.used(), 0u);
+  EXPECT_TRUE(fetch({.epoch = 1}).answer.empty());
+  EXPECT_EQ(fetch({.epoch = 2, .targets = {target}}).answer.size(), 1u);
+}
+
+TEST_F(FetchTest, APartitionThatWentIsRefusedOnceAndGivesItsSlotBack) {
+  fetch({.targets = {at(0, 0)}});
+  ASSERT_TRUE(world_.run(world_.services().topics.remove({}, {.id = topic_, .name = {}})));
+  EXPECT_EQ(fetch({.epoch = 1}).answer.size(), 1u);
+  EXPECT_EQ(budget_.used(), 0u);
+  EXPECT_TRUE(fetch({.epoch = 2}).answer.empty());
+}
+
+TEST_F(FetchTest, AfterTheLastEpochComesOneBecauseZeroBeginsASession) {
+  EXPECT_EQ(FetchSession::epoch_after(0), 1u);
+  EXPECT_EQ(FetchSession::epoch_after(4'294'967'294), 4'294'967'295);
+  EXPECT_EQ(FetchSession::epoch_after(4'294'967'295), 1u);
+}
+
 TEST_F(FetchTest, SlotsAreChargedAndGivenBack) {
   fetch({.targets = {at(0, 0), at(1, 0)}});
   EXPECT_EQ(budget_.used(), 2 * FetchSession::kBytesPerSlot);
