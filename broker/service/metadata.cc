@@ -35,9 +35,7 @@ MetadataAnswer Metadata::describe(const Principal& /*principal*/, std::span<cons
     }
     MetadataAnswer::Topic missing;
     missing.asked = ref;
-    missing.error = ref.id
-                        ? Error(Errc::unknown_topic_id)
-                        : Error(Errc::unknown_topic_or_partition, "there is no topic " + ref.name);
+    missing.error = unknown_topic(ref);
     answer.topics.push_back(std::move(missing));
   }
   return answer;

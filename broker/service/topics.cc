@@ -22,11 +22,10 @@ std::string counted(uint64_t n, std::string_view what) {
 Result<TopicPointer> find_topic(const MetadataImage& image, const TopicRef& ref) {
   if (ref.id) {
     if (auto topic = image.topic(*ref.id)) return topic;
-    return fail(Errc::unknown_topic_id,
-                "there is no topic with the id " + ref.id->text() + "; it may have been deleted");
+  } else if (auto topic = image.topic(ref.name)) {
+    return topic;
   }
-  if (auto topic = image.topic(ref.name)) return topic;
-  return fail(Errc::unknown_topic_or_partition, "there is no topic " + ref.name);
+  return fail(unknown_topic(ref));
 }
 
 /// A partition led by its only replica, this broker.
@@ -87,6 +86,7 @@ cluster::MetadataRecord deletion_of(const Uuid& id) {
 
 io::Task<Result<CreatedTopic>> Topics::create(Principal /*principal*/, CreateTopic request) {
   CO_RETURN_IF_ERROR(check_topic_name(request.name));
+  auto growing = co_await growing_.lock();
   const auto image = ports_.store.image();
   CreatedTopic created{{},
                        request.partitions == 0 ? ports_.defaults.partitions : request.partitions,
@@ -111,6 +111,7 @@ io::Task<Result<CreatedTopic>> Topics::create(Principal /*principal*/, CreateTop
     config.set_value(value);
   }
   CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
+  growing.unlock();
   co_await ports_.partitions.follow(ports_.store.image());
   CO_RETURN_IF_ERROR(co_await undo_unless_served(created));
   co_return created;
@@ -171,6 +172,7 @@ io::Task<Result<>> Topics::alter(Principal /*principal*/, AlterTopic request) {
 }
 
 io::Task<Result<>> Topics::add_partitions(Principal /*principal*/, AddPartitions request) {
+  auto growing = co_await growing_.lock();
   const auto image = ports_.store.image();
   CO_ASSIGN_OR_RETURN(const TopicPointer topic, find_topic(*image, request.topic));
   const auto now = static_cast<uint32_t>(topic->partitions.size());
@@ -190,6 +192,7 @@ io::Task<Result<>> Topics::add_partitions(Principal /*principal*/, AddPartitions
     assign(*added.add_partitions(), ports_.self);
   }
   CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
+  growing.unlock();
   co_await ports_.partitions.follow(ports_.store.image());
   for (uint32_t i = now; i < request.partitions; ++i) {
     const PartitionKey key{topic->id, PartitionId{static_cast<int32_t>(i)}};

@@ -12,6 +12,7 @@
 #include "broker/replication/partition.h"
 #include "broker/security/principal.h"
 #include "broker/service/topic_ref.h"
+#include "io/sync.h"
 #include "io/task.h"
 
 namespace sluice::broker {
@@ -89,6 +90,9 @@ class Topics {
 
  private:
   io::Task<Result<>> undo_unless_served(CreatedTopic created);
+  /// From the check that there is room for more partitions to their commit: two that pass the check
+  /// at once would go over the limit together.
+  io::AsyncMutex growing_;
   TopicsPorts& ports_;
 };
 

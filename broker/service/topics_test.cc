@@ -84,6 +84,26 @@ TEST_F(TopicsTest, RefusesMorePartitionsThanTheBrokerTakes) {
   EXPECT_EQ(refusal({.name = "huge", .partitions = 4'000'000'000}).code(), Errc::too_many);
 }
 
+TEST_F(TopicsTest, ManyWhoAskAtOnceDoNotGetMorePartitionsThanTheBrokerTakes) {
+  const Uuid orders = *world.create("orders", 2);
+  int done = 0;
+  const auto create = [&](std::string name) -> io::Task<void> {
+    (void)co_await topics().create({}, {.name = std::move(name), .partitions = 12});
+    ++done;
+  };
+  const auto add = [&]() -> io::Task<void> {
+    (void)co_await topics().add_partitions({}, {{.id = orders, .name = {}}, 12});
+    ++done;
+  };
+  auto& executor = world.machine().executor();
+  world.simulator().start_on(executor.control(), create("one"));
+  world.simulator().start_on(executor.worker(1), create("two"));
+  world.simulator().start_on(executor.worker(0), add());
+  ASSERT_TRUE(world.simulator().run_until([&] { return done == 3; }, std::chrono::seconds(10)));
+  EXPECT_LE(world.node().metadata().image()->partitions, 20u);
+  EXPECT_GE(world.node().metadata().image()->partitions, 12u);
+}
+
 TEST_F(TopicsTest, RefusesMoreReplicasThanBrokers) {
   const Error error = refusal({.name = "orders", .replication_factor = 3});
   EXPECT_EQ(error.code(), Errc::invalid_replication);
@@ -127,9 +147,16 @@ TEST_F(TopicsTest, UnknownTopicsAreNamed) {
   const TopicRef by_name{.id = {}, .name = "ghost"};
   const auto described = world.run(topics().describe({}, by_name));
   EXPECT_EQ(described.error().code(), Errc::unknown_topic_or_partition);
-  EXPECT_TRUE(says(described.error(), "ghost"));
+  EXPECT_EQ(described.error().message(),
+            "there is no topic ghost; create it, or look for its name in the list of topics");
   const TopicRef by_id{.id = Uuid(), .name = {}};
-  EXPECT_EQ(world.run(topics().remove({}, by_id)).error().code(), Errc::unknown_topic_id);
+  const auto removed = world.run(topics().remove({}, by_id));
+  EXPECT_EQ(removed.error().code(), Errc::unknown_topic_id);
+  EXPECT_TRUE(says(removed.error(), Uuid().text()));
+  EXPECT_TRUE(says(*world.produce(Uuid(), "x").error, Uuid().text()));
+  const std::vector<TopicRef> asked = {by_id};
+  const auto answer = world.services().metadata.describe({}, asked, false);
+  EXPECT_TRUE(says(*answer.topics.at(0).error, Uuid().text()));
 }
 
 }  // namespace
