@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/node.h"
+#include "storage/inspect.h"
 #include "tests/sim/simulator.h"
 #include "tests/support/log_set_world.h"
 
@@ -29,14 +30,21 @@ class BrokerWorld {
       return made;
     };
   }
+  /// Whatever a test did, what is on the disk at its end must be sound.
   ~BrokerWorld() {
-    if (node_ != nullptr) static_cast<void>(stop());
+    machine_->disk().set_fault({});
+    const bool sound = node_ == nullptr ? clean_ : stop().has_value();
+    if (directories_.empty() || damage_expected) return;
+    if (!sound) recover();
+    for (const std::string& directory : directories_) verify(directory);
   }
 
   /// What the next start() uses.
   std::function<broker::BrokerOptions()> options;
   /// What the node could not go on for.
   std::vector<Error> fatal;
+  /// The test breaks files: they are not looked at in the end.
+  bool damage_expected = false;
 
   sim::Simulator& simulator() { return simulator_; }
   sim::SimNode& machine() { return *machine_; }
@@ -49,6 +57,8 @@ class BrokerWorld {
     return simulator_.run_on(machine_->executor().worker(0), std::move(task));
   }
   Result<> start() {
+    clean_ = false;
+    directories_ = options().data_directories;
     node_ = std::make_unique<broker::Node>(
         broker::NodePorts{machine_->runtime(), Logger(sink_),
                           [this](const Error& error) { fatal.push_back(error); }},
@@ -58,6 +68,7 @@ class BrokerWorld {
   Result<> stop() {
     auto stopped = simulator_.run_on(machine_->executor().control(), node_->stop());
     node_.reset();
+    clean_ = stopped.has_value();
     return stopped;
   }
   /// The process is gone; after a power cut so is what was not synced.
@@ -65,7 +76,8 @@ class BrokerWorld {
     auto& disk = machine_->disk();
     auto left = power_cut ? disk.crash(*power_cut, simulator_.random()) : disk.image();
     machine_->kill(power_cut ? sim::Death::power : sim::Death::process);
-    static_cast<void>(stop());
+    if (node_ != nullptr) static_cast<void>(stop());
+    clean_ = false;
     machine_ = &simulator_.add_node("broker-1", {.disk = std::move(left)});
   }
 
@@ -107,11 +119,33 @@ class BrokerWorld {
     co_await verbs.produce.wait(call);
   }
 
+  /// As the start after the test would.
+  void recover() {
+    die(std::nullopt);
+    const auto started = start();
+    ASSERT_TRUE(started) << started.error().message();
+    const auto stopped = stop();
+    ASSERT_TRUE(stopped) << stopped.error().message();
+  }
+  void verify(const std::string& directory) {
+    if (!*run(machine_->disk().exists(directory))) return;
+    MemoryBudget memory("inspector", 64_MiB);
+    storage::InspectSink sink;
+    sink.on_problem = [](const std::string& path, const std::string& problem) {
+      ADD_FAILURE() << "on the disk " << path << ": " << problem;
+    };
+    const auto counts = run(storage::inspect(
+        machine_->disk(), directory, {.records = true, .verify = true}, std::move(sink), memory));
+    EXPECT_TRUE(counts) << counts.error().message();
+  }
+
   NullSink sink_;
   broker::Principal principal_;
   sim::Simulator simulator_;
   sim::SimNode* machine_;
   std::unique_ptr<broker::Node> node_;
+  std::vector<std::string> directories_;
+  bool clean_ = false;
 };
 
 }  // namespace sluice::testing
