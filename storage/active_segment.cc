@@ -80,7 +80,10 @@ bool ActiveSegment::has_room(const record::BatchHeader& batch, uint64_t behind,
 
 io::Task<Result<>> ActiveSegment::write(std::span<const ByteView> parts, io::Lane lane) {
   CO_ASSIGN_OR_RETURN(auto file, co_await segment_->file()->open());
-  co_return co_await file->write_at(bytes_, parts, lane);
+  auto written = co_await file->write_at(bytes_, parts, lane);
+  // Behind the write: a sync that began before it does not cover it.
+  segment_->file()->set_unsynced(true);
+  co_return written;
 }
 
 bool ActiveSegment::count_in(const record::BatchHeader& batch, const LogOptions& options) {
@@ -90,7 +93,8 @@ bool ActiveSegment::count_in(const record::BatchHeader& batch, const LogOptions&
     max_timestamp_ = batch.max_timestamp;
     max_timestamp_offset_ = batch.last_offset();
   }
-  if (since_entry_ > options.index_interval_bytes && !segment_->offsets().entries().full()) {
+  const MappedIndex& offsets = segment_->offsets().entries();
+  if (since_entry_ > options.index_interval_bytes && !offsets.full() && !offsets.needs_flush()) {
     segment_->offsets().append(
         {.last_offset = batch.last_offset(), .position = static_cast<uint32_t>(bytes_)});
     add_time_entry();
@@ -103,15 +107,15 @@ bool ActiveSegment::count_in(const record::BatchHeader& batch, const LogOptions&
 }
 
 void ActiveSegment::add_time_entry() {
-  if (max_timestamp_ <= indexed_timestamp_) return;
+  if (max_timestamp_ <= indexed_timestamp_ || segment_->times().entries().needs_flush()) return;
   segment_->times().append({.timestamp = max_timestamp_, .offset = max_timestamp_offset_});
   indexed_timestamp_ = max_timestamp_;
 }
 
 io::Task<void> ActiveSegment::flush_index_tails() {
   for (MappedIndex* index : {&segment_->offsets().entries(), &segment_->times().entries()}) {
-    if (!index->needs_flush()) continue;
-    if (!co_await index->flush(io::Lane::hot)) index->drop_tail();
+    // The next batch tries again; till then the tail is kept and takes no more.
+    if (index->needs_flush()) static_cast<void>(co_await index->flush(io::Lane::hot));
   }
 }
 
@@ -133,15 +137,18 @@ io::Task<Result<>> ActiveSegment::cut_back() {
 }
 
 io::Task<Result<>> ActiveSegment::finish() {
+  MappedIndex& times = segment_->times().entries();
+  if (times.needs_flush()) CO_RETURN_IF_ERROR(co_await times.flush(io::Lane::background));
   // Kafka's closing entry, so that the last one is the segment's largest timestamp.
   add_time_entry();
   CO_RETURN_IF_ERROR(co_await segment_->offsets().entries().seal(io::Lane::background));
-  CO_RETURN_IF_ERROR(co_await segment_->times().entries().seal(io::Lane::background));
+  CO_RETURN_IF_ERROR(co_await times.seal(io::Lane::background));
   co_return co_await cut_back();
 }
 
 io::Task<Result<SealedSegment>> seal(ActiveSegment&& segment) {
   segment.segment()->set_complete(true);
+  segment.segment()->set_synced(false);
   if (auto finished = co_await segment.finish(); !finished) {
     segment.segment()->set_complete(false);
     co_return fail(std::move(finished).error());

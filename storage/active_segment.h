@@ -45,7 +45,8 @@ class ActiveSegment {
   /// Counts in a batch that was written at bytes(). True when an index tail is full: it is to be
   /// written before the next.
   [[nodiscard]] bool count_in(const record::BatchHeader& batch, const LogOptions& options);
-  /// Writes full index tails. What cannot be written is given up: the index is then sparser.
+  /// Writes full index tails. While one cannot be written its index takes no entries: it is then
+  /// sparser.
   io::Task<void> flush_index_tails();
 
   /// Forgets everything from `position` on, a batch boundary with the offset `next`; readers were

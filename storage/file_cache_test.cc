@@ -56,6 +56,24 @@ TEST_F(FileCacheTest, APinnedFileStaysReadableWhenItsNameIsGone) {
   EXPECT_TRUE(run(pinned->open()));
 }
 
+TEST_F(FileCacheTest, AFileStaysOpenUntilWhatWasWrittenIsSynced) {
+  const auto written = file(0);
+  ASSERT_TRUE(run(written->create()));
+  written->set_unsynced(true);
+  const auto open_others = [&] {
+    std::vector<std::shared_ptr<SegmentFile>> others;
+    for (int i = 1; i < 20; ++i) {
+      others.push_back(file(i));
+      ASSERT_TRUE(run(others.back()->create()));
+    }
+  };
+  open_others();
+  EXPECT_TRUE(written->open().is_ready()) << "a descriptor opened later is not told of what failed";
+  written->set_unsynced(false);
+  open_others();
+  EXPECT_FALSE(written->evict()) << "it was closed already";
+}
+
 TEST_F(FileCacheTest, ForgetsMembersThatDie) {
   {
     const auto short_lived = file(0);

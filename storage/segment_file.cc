@@ -49,7 +49,7 @@ std::string SegmentFile::path() const { return state_.lock()->path; }
 
 std::shared_ptr<const void> SegmentFile::evict() {
   auto state = state_.lock();
-  if (state->pinned) return nullptr;
+  if (state->pinned || unsynced_.load(std::memory_order_acquire)) return nullptr;
   return std::exchange(state->file, nullptr);
 }
 

@@ -37,6 +37,10 @@ class SegmentFile final : public Evictable {
   uint32_t generation() const { return generation_.load(std::memory_order_acquire); }
   void next_generation() { generation_.fetch_add(1, std::memory_order_acq_rel); }
 
+  /// Whether something was written since the last sync began. Until it is synced the file stays
+  /// open: the system tells a failed write-back to those that were open then.
+  void set_unsynced(bool unsynced) { unsynced_.store(unsynced, std::memory_order_release); }
+
   std::shared_ptr<const void> evict() override;
 
  private:
@@ -51,6 +55,7 @@ class SegmentFile final : public Evictable {
   FileCache& cache_;
   Guarded<State> state_;
   std::atomic<uint32_t> generation_{0};
+  std::atomic<bool> unsynced_{false};
 };
 
 }  // namespace sluice::storage
