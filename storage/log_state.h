@@ -84,6 +84,7 @@ struct LogState {
   /// A sync failed: what is on the device is unknown, for good.
   bool sync_failed = false;
 
+  /// No more syncs: the log was given up.
   bool closed = false;
   std::shared_ptr<const LogOptions> options;
   std::shared_ptr<const std::string> damage;

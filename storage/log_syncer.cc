@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "io/lanes.h"
+
 namespace sluice::storage {
 
 io::Task<Result<>> LogSyncer::sync_to(Offset end, io::Lane lane) {
@@ -13,6 +15,7 @@ io::Task<Result<>> LogSyncer::sync_to(Offset end, io::Lane lane) {
   {
     auto state = log_.state.lock();
     if (end <= state->synced_end) co_return {};
+    if (state->closed) co_return fail(Errc::shutting_down);
     if (state->sync_failed) co_return fail(Errc::disk_offline);
     if (end > state->end) co_return fail(Errc::offset_out_of_range);
     leads = !std::exchange(state->syncing, true);
@@ -41,18 +44,32 @@ io::Task<Result<>> LogSyncer::sync_all(io::Lane lane) {
   co_return co_await lead(Offset(0), lane);
 }
 
+io::Task<void> LogSyncer::shut() {
+  SyncWaiter self{.end = Offset(std::numeric_limits<int64_t>::max())};
+  {
+    auto state = log_.state.lock();
+    state->closed = true;
+    if (!state->syncing) co_return;
+    self.next = std::exchange(state->sync_waiters, &self);
+  }
+  // As the one to run the next sync: there is none.
+  if (!co_await self.woken) finish(fail(Errc::shutting_down), Offset(0));
+}
+
 io::Task<Result<>> LogSyncer::lead(Offset end, io::Lane lane) {
   std::shared_ptr<const SegmentList> segments;
   Offset target;
-  bool folder = false;
+  bool folder = false, shut = false;
   {
     auto state = log_.state.lock();
+    shut = state->closed;
     segments = state->segments;
     target = std::min(state->end, state->cutting_to);
     folder = std::exchange(state->folder_dirty, false);
     state->cut_during_sync = target;
   }
-  auto outcome = co_await sync_files(lane, std::move(segments), folder);
+  Result<> outcome = fail(Errc::shutting_down);
+  if (!shut) outcome = co_await sync_files(lane, std::move(segments), folder);
   finish(outcome, target);
   if (outcome && end > target) co_return fail(Errc::offset_out_of_range);  // it was cut meanwhile
   co_return outcome;
@@ -66,6 +83,7 @@ io::Task<Result<>> LogSyncer::sync_files(io::Lane lane, std::shared_ptr<const Se
   }
   if (folder) {
     if (auto synced = co_await log_.ports.disk.sync_directory(log_.folder()); !synced) {
+      if (io::directory_not_opened(synced.error())) co_return synced;
       co_return fail(beyond_repair(std::move(synced).error()));
     }
   }
@@ -87,7 +105,10 @@ io::Task<Result<>> LogSyncer::sync_sealed(io::Lane lane, Segment& segment) {
 
 io::Task<Result<>> LogSyncer::sync_file(io::Lane lane, SegmentFile& part) {
   CO_ASSIGN_OR_RETURN(auto file, co_await part.open());
+  // Before: what is written meanwhile is the next sync's.
+  part.set_unsynced(false);
   if (auto synced = co_await file->sync(lane); !synced) {
+    part.set_unsynced(true);
     co_return fail(beyond_repair(std::move(synced).error()));
   }
   co_return {};

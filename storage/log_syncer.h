@@ -15,6 +15,9 @@ class LogSyncer {
   io::Task<Result<>> sync_to(Offset end, io::Lane lane);
   /// Brings every file of the log and their names on the device, also what no offset depends on.
   io::Task<Result<>> sync_all(io::Lane lane);
+  /// Refuses syncs from now on (shutting_down) and waits for the one in flight: the folder is about
+  /// to lose its name.
+  io::Task<void> shut();
 
  private:
   io::Task<Result<>> lead(Offset end, io::Lane lane);
