@@ -13,7 +13,14 @@ void LogContext::damaged(std::string why) {
     locked->damage = std::make_shared<const std::string>(why);
   }
   ports.log.error("partition damaged: writes are refused, what stands before is served",
-                  {{"partition", partition.folder()}, {"reason", why}});
+                  {{"partition", partition.folder()}, {"cause", why}});
+}
+
+Error LogContext::refusal_of_damage() {
+  std::shared_ptr<const std::string> why = state.lock()->damage;
+  return {Errc::partition_corrupt,
+          partition.folder() + " is damaged and takes no records: " + (why ? *why : std::string()) +
+              "; run sluice log dump --verify, restore the partition"};
 }
 
 }  // namespace sluice::storage

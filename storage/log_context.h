@@ -36,6 +36,8 @@ struct LogContext {
   std::atomic<bool> is_damaged{false};
   /// Refuses writes from now on, for the first reason given.
   void damaged(std::string why);
+  /// What a writer is told from then on.
+  Error refusal_of_damage();
 };
 
 }  // namespace sluice::storage

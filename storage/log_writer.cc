@@ -32,7 +32,7 @@ LogWriter::LogWriter(LogContext& log, LogSyncer& syncer, Start start)
 Result<> LogWriter::refusal() const {
   if (closed_) return fail(Errc::shutting_down);
   if (broken_) return fail(Errc::disk_offline);
-  if (log_.is_damaged.load(std::memory_order_relaxed)) return fail(Errc::partition_corrupt);
+  if (log_.is_damaged.load(std::memory_order_relaxed)) return fail(log_.refusal_of_damage());
   return {};
 }
 
@@ -47,7 +47,12 @@ io::Task<Result<Appended>> LogWriter::append(AppendRequest request) {
       CO_RETURN_IF_ERROR(check_append(self, *options, log_.ports.memory));
     }
   }
-  const bool first = log_.state.lock()->queue.enter(self);
+  bool first = false;
+  {
+    auto state = log_.state.lock();
+    first = state->queue.enter(self);
+    if (first && options_ != state->options) options_ = state->options;
+  }
   if (!first && co_await self.turn == LogWaiter::Turn::done) co_return std::move(self.outcome);
   co_await write_rounds(self, !first);
   co_return std::move(self.outcome);
