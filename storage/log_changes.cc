@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "storage/header_scan.h"
 #include "storage/log_writer.h"
 #include "storage/producer_replay.h"
 #include "storage/segment_lookup.h"
@@ -14,6 +17,8 @@ io::Task<LogWriter::Role> LogWriter::role() {
   LogWaiter self;
   const bool mine = log_.state.lock()->queue.enter(self);
   if (!mine) co_await self.turn;
+  auto options = log_.state.lock()->options;
+  options_.swap(options);
   co_return Role(this);
 }
 
@@ -74,16 +79,15 @@ io::Task<Result<>> LogWriter::truncate_to(Offset end) {
   if (end >= next_) co_return {};
   changed_ = true;
   CO_ASSIGN_OR_RETURN(Cut where, co_await find_cut(end));
-  bool was_synced = false;
   {
     auto state = log_.state.lock();
-    was_synced = where.end < state->synced_end;
     state->synced_end = std::min(state->synced_end, where.end);
     state->cut_during_sync = std::min(state->cut_during_sync, where.end);
     state->cutting_to = where.end;
   }
   Result<> done;
-  if (was_synced && log_.ports.before_truncation) {
+  // Even if nothing synced goes: an attempt before this one may have failed to note what did.
+  if (log_.ports.before_truncation) {
     done = co_await log_.ports.before_truncation(log_.partition, where.end);
   }
   if (done) {
@@ -94,10 +98,17 @@ io::Task<Result<>> LogWriter::truncate_to(Offset end) {
   co_return done;
 }
 
-/// The batch boundary at or below `end`.
+/// Where the last batch that ends at or below `end` ends; `end` itself when the log has only later
+/// ones.
 io::Task<Result<LogWriter::Cut>> LogWriter::find_cut(Offset end) {
   Cut cut{.list = log_.state.lock()->segments, .end = end};
   cut.place = cut.list->find(end);
+  cut.anew = end < cut.list->first();
+  if (cut.anew) {
+    cut.kept = std::make_shared<Segment>(log_.space, end, options_->segment_index_bytes,
+                                         Segment::IndexEntries{});
+    co_return cut;
+  }
   const bool active = cut.in_active();
   cut.kept = active ? cut.list->active : cut.list->sealed[cut.place].segment;
   cut.kept_bytes = active ? active_.bytes() : cut.list->sealed[cut.place].bytes;
@@ -106,30 +117,53 @@ io::Task<Result<LogWriter::Cut>> LogWriter::find_cut(Offset end) {
         const auto batch,
         co_await find_batch({.segment = cut.kept, .bytes = cut.kept_bytes}, end, io::Lane::cold));
     cut.position = batch ? batch->position : cut.kept_bytes;
-    if (batch) cut.end = std::min(end, batch->header.base_offset);
   }
+  CO_ASSIGN_OR_RETURN(cut.end, co_await end_of_batches(cut.kept, cut.position));
   co_return cut;
+}
+
+/// Behind the last batch before `position`, the base when there is none: where the next open is
+/// going to see the log end, though compaction may have left a gap there.
+io::Task<Result<Offset>> LogWriter::end_of_batches(std::shared_ptr<Segment> segment,
+                                                   uint64_t position) {
+  Offset end = segment->base();
+  if (position == 0) co_return end;
+  CO_ASSIGN_OR_RETURN(auto offsets, co_await segment->offsets().view());
+  const auto entry = offsets.floor_position(position - 1);
+  CO_ASSIGN_OR_RETURN(auto file, co_await segment->file()->open());
+  HeaderScan scan(std::move(file), entry ? entry->position : 0, position, io::Lane::cold);
+  for (;;) {
+    CO_ASSIGN_OR_RETURN(const auto batch, co_await scan.next());
+    if (!batch) co_return end;
+    end = batch->header.next_offset();
+  }
+}
+
+/// What goes and what stays, oldest first.
+std::vector<SealedSegment> LogWriter::Cut::dropped(const ActiveSegment& active) const {
+  if (in_active()) return {};
+  std::vector<SealedSegment> gone(first_cut() + (anew ? 0 : 1), list->sealed.end());
+  gone.push_back({.segment = list->active, .bytes = active.bytes(), .next = active.next()});
+  return gone;
 }
 
 /// Readers first, then the files, the last segment first: a crash on the way leaves a longer log.
 io::Task<Result<>> LogWriter::cut(Cut where) {
-  const auto& [list, kept, kept_bytes, place, position, end] = where;
+  // One that is still written would come back after its removal.
+  co_await snapshots_.join();
+  const auto& kept = where.kept;
+  const Offset end = where.end;
   const bool in_active = where.in_active();
-  const auto first_cut = list->sealed.begin() + static_cast<ptrdiff_t>(place);
-  std::vector<SealedSegment> dropped;
-  if (!in_active) {
-    dropped.assign(first_cut + 1, list->sealed.end());
-    dropped.push_back({.segment = list->active, .bytes = active_.bytes(), .next = next_});
-  }
+  std::vector<SealedSegment> dropped = where.dropped(active_);
   auto shorter = std::make_shared<SegmentList>();
-  shorter->sealed.assign(list->sealed.begin(), first_cut);
+  shorter->sealed.assign(where.list->sealed.begin(), where.first_cut());
   shorter->active = kept;
   LeaderEpochs epochs;
   {
     auto state = log_.state.lock();
     state->segments = shorter;
     state->sealed_bytes = shorter->sealed_bytes();
-    state->active_bytes = position;
+    state->active_bytes = where.position;
     state->end = end;
     state->start = std::min(state->start, end);
     state->high_watermark = std::min(state->high_watermark, end);
@@ -149,16 +183,18 @@ io::Task<Result<>> LogWriter::cut(Cut where) {
   }
   next_ = end;
   if (!in_active) {
-    CO_RETURN_IF_ERROR(co_await retire(std::move(dropped)));
-    CO_ASSIGN_OR_RETURN(active_, co_await ActiveSegment::resume(kept, kept_bytes));
+    leaving_.insert(leaving_.end(), dropped.begin(), dropped.end());
+    CO_RETURN_IF_ERROR(co_await retire());
+    if (where.anew) CO_RETURN_IF_ERROR(co_await kept->file()->create());
+    CO_ASSIGN_OR_RETURN(active_, co_await ActiveSegment::resume(kept, where.kept_bytes));
   }
-  CO_RETURN_IF_ERROR(co_await active_.truncate(position, end));
+  CO_RETURN_IF_ERROR(co_await active_.truncate(where.position, end));
   // Before anything is appended: what was cut must not come back behind it, nor overlap it.
   CO_RETURN_IF_ERROR(co_await sync_cut());
-  pacer_.restart(position);
+  pacer_.restart(where.position);
   if (epochs.truncate_end(end)) CO_RETURN_IF_ERROR(co_await store_epochs(std::move(epochs)));
   epoch_ = log_.state.lock()->epochs.latest();
-  CO_RETURN_IF_ERROR(co_await replay_producers(log_, shorter, position, end, producers_));
+  CO_RETURN_IF_ERROR(co_await replay_producers(log_, shorter, where.position, end, producers_));
   auto state = log_.state.lock();
   state->active_max_timestamp = active_.max_timestamp();
   state->last_stable = producers_.oldest_transaction().value_or(end);
@@ -171,32 +207,39 @@ io::Task<Result<>> LogWriter::sync_cut() {
   co_return co_await log_.ports.disk.sync_directory(log_.folder());
 }
 
-/// Takes the files of segments away, last first. Whoever holds a slice still reads it.
-io::Task<Result<>> LogWriter::retire(std::vector<SealedSegment> segments) {
+/// Takes the files of the segments that leave away, last first. What cannot be taken away leaves
+/// the next time. Whoever holds a slice still reads it.
+io::Task<Result<>> LogWriter::retire() {
   std::vector<std::string> deleted;
-  for (; !segments.empty(); segments.pop_back()) {
-    Segment& segment = *segments.back().segment;
-    if (auto pinned = co_await segment.pin(); !pinned) {
-      if (!(pinned.error() == Errc::file_not_found)) co_return pinned;
-    }
-    for (const std::string_view suffix :
-         {kLogSuffix, kIndexSuffix, kTimeIndexSuffix, kAbortedIndexSuffix, kSnapshotSuffix}) {
-      std::string path = segment_path(log_.folder(), segment.base(), suffix);
-      std::string waiting = path + std::string(kDeletedSuffix);
-      auto renamed = co_await log_.ports.disk.rename(std::move(path), waiting);
-      if (renamed) {
-        deleted.push_back(std::move(waiting));
-      } else if (!(renamed.error() == Errc::file_not_found)) {
-        co_return renamed;
-      }
-    }
+  Result<> done;
+  while (done && !leaving_.empty()) {
+    done = co_await retire(*leaving_.back().segment, deleted);
+    if (done) leaving_.pop_back();
   }
   if (log_.ports.discard) {
     log_.ports.discard(std::move(deleted));
-    co_return {};
+    co_return done;
   }
   for (std::string& path : deleted) {
     CO_RETURN_IF_ERROR(co_await log_.ports.disk.remove(std::move(path)));
+  }
+  co_return done;
+}
+
+io::Task<Result<>> LogWriter::retire(Segment& segment, std::vector<std::string>& deleted) {
+  // Without a descriptor to spare it leaves all the same: only a reader that found it and has not
+  // opened it yet has to look again.
+  static_cast<void>(co_await segment.pin());
+  for (const std::string_view suffix :
+       {kLogSuffix, kIndexSuffix, kTimeIndexSuffix, kAbortedIndexSuffix, kSnapshotSuffix}) {
+    const std::string path = segment_path(log_.folder(), segment.base(), suffix);
+    std::string waiting = path + std::string(kDeletedSuffix);
+    const auto renamed = co_await log_.ports.disk.rename(path, waiting);
+    if (renamed) deleted.push_back(std::move(waiting));
+    if (renamed || renamed.error() == Errc::file_not_found) continue;
+    // A full disk may have no room for the new name, and needs the file's most of all.
+    auto removed = co_await log_.ports.disk.remove(path);
+    if (!removed && !(removed.error() == Errc::file_not_found)) co_return removed;
   }
   co_return {};
 }
@@ -209,23 +252,33 @@ io::Task<Result<>> LogWriter::advance_start(Offset start) {
                    log_.partition.folder() + ": start " + std::to_string(start.value()) +
                        " is above the log end " + std::to_string(next_.value()));
   }
-  if (start <= start_) co_return {};
+  // A call before this one may have left files behind.
+  if (start <= start_) co_return co_await retire();
   changed_ = true;
   std::vector<SealedSegment> kept = log_.state.lock()->segments->sealed;
   const auto first_kept = std::find_if(
       kept.begin(), kept.end(), [&](const SealedSegment& segment) { return segment.next > start; });
-  std::vector<SealedSegment> gone(kept.begin(), first_kept);
+  // The oldest goes first: no hole after a crash.
+  leaving_.insert(leaving_.begin(), std::make_reverse_iterator(first_kept), kept.rend());
+  const bool fewer = first_kept != kept.begin();
   kept.erase(kept.begin(), first_kept);
-  LeaderEpochs epochs;
+  std::optional<LeaderEpochs> epochs;
   {
     auto state = log_.state.lock();
     state->start = start_ = start;
-    epochs = state->epochs;
+    if (state->epochs.truncate_start(start)) epochs = state->epochs;
   }
-  if (!gone.empty()) publish_segments(std::move(kept));
-  if (epochs.truncate_start(start)) CO_RETURN_IF_ERROR(co_await store_epochs(std::move(epochs)));
-  std::reverse(gone.begin(), gone.end());  // the oldest goes first: no hole after a crash
-  co_return co_await retire(std::move(gone));
+  if (fewer) publish_segments(std::move(kept));
+  auto retired = co_await retire();
+  // Last, and not needed: what the file says too much is below the log start.
+  if (epochs) {
+    if (auto stored = co_await store_epochs(std::move(*epochs)); !stored) {
+      log_.ports.log.warning(
+          "leader epochs not stored, the next change stores them",
+          {{"partition", log_.partition.folder()}, {"reason", stored.error().message()}});
+    }
+  }
+  co_return retired;
 }
 
 io::Task<Result<>> LogWriter::replace_segments(std::vector<Offset> old, uint64_t bytes,
@@ -284,6 +337,7 @@ io::Task<Result<>> LogWriter::close() {
     closed_ = true;
     if (outcome && changed_) outcome = co_await finish_files();
   }
+  co_await snapshots_.join();
   co_await log_.background.join();
   co_return outcome;
 }
@@ -291,6 +345,7 @@ io::Task<Result<>> LogWriter::close() {
 /// Brings everything on the device that the next open is going to trust.
 io::Task<Result<>> LogWriter::finish_files() {
   CO_RETURN_IF_ERROR(co_await active_.finish());
+  co_await snapshots_.join();  // that of the last roll may be this one's file
   co_await write_snapshot(next_, producers_.encode_snapshot());
   CO_ASSIGN_OR_RETURN(
       auto snapshot, co_await log_.ports.disk.open(
@@ -309,6 +364,8 @@ io::Task<void> LogWriter::abandon() {
     const Role held = co_await role();
     closed_ = true;
   }
+  co_await snapshots_.join();
+  co_await syncer_.shut();
   co_await log_.background.join();
 }
 

@@ -32,7 +32,7 @@ io::Task<Result<>> LogWriter::roll_segment() {
   sealed.push_back(std::move(full));
   publish_segments(std::move(sealed));
   pacer_.restart(0);
-  log_.background.start(write_snapshot(next_, producers_.encode_snapshot()));
+  snapshots_.start(write_snapshot(next_, producers_.encode_snapshot()));
   log_.background.start(sync_behind(next_));
   co_return {};
 }
@@ -82,7 +82,7 @@ io::Task<void> LogWriter::sync_behind(Offset end) {
   if (auto synced = co_await syncer_.sync_to(end, io::Lane::background); !synced) {
     if (synced.error() == Errc::offset_out_of_range) co_return;  // cut off meanwhile
     log_.ports.log.error("sync failed", {{"partition", log_.partition.folder()},
-                                         {"reason", synced.error().message()}});
+                                         {"cause", synced.error().message()}});
   }
 }
 
@@ -100,7 +100,7 @@ io::Task<void> LogWriter::write_snapshot(Offset at, std::vector<std::byte> conte
   }
   if (!written) {
     log_.ports.log.warning("producer snapshot not written",
-                           {{"path", path}, {"reason", written.error().message()}});
+                           {{"path", path}, {"cause", written.error().message()}});
   }
 }
 

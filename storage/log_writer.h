@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -79,8 +81,12 @@ class LogWriter {
     size_t place = 0;
     uint64_t position = 0;
     Offset end{0};
+    /// Nothing stays: `kept` is a new segment that begins at `end`, without a file yet.
+    bool anew = false;
 
-    bool in_active() const { return place == list->sealed.size(); }
+    bool in_active() const { return !anew && place == list->sealed.size(); }
+    auto first_cut() const { return list->sealed.begin() + static_cast<ptrdiff_t>(place); }
+    std::vector<SealedSegment> dropped(const ActiveSegment& active) const;
   };
 
   io::Task<Role> role();
@@ -114,9 +120,11 @@ class LogWriter {
   io::Task<Result<>> begin_epoch(LeaderEpoch epoch, Offset start);
   io::Task<Result<>> store_epochs(LeaderEpochs epochs);
   io::Task<Result<Cut>> find_cut(Offset end);
+  io::Task<Result<Offset>> end_of_batches(std::shared_ptr<Segment> segment, uint64_t position);
   io::Task<Result<>> cut(Cut where);
   io::Task<Result<>> sync_cut();
-  io::Task<Result<>> retire(std::vector<SealedSegment> segments);
+  io::Task<Result<>> retire();
+  io::Task<Result<>> retire(Segment& segment, std::vector<std::string>& deleted);
   io::Task<Result<>> finish_files();
   Error broken(Error cause, std::string_view doing);
 
@@ -131,6 +139,10 @@ class LogWriter {
   /// The next offset to assign: behind what is gathered.
   Offset next_;
   LeaderEpoch epoch_;
+  /// Not in the log any more, files still there; the one to take away first is the last.
+  std::vector<SealedSegment> leaving_;
+  /// Producer snapshots that are being written.
+  io::Scope snapshots_;
   /// Something was written since the log was opened: close() has work.
   bool changed_ = false;
   bool closed_ = false;
