@@ -76,13 +76,21 @@ Result<record::BatchFacts> validate_client(ByteView batch, const LogOptions& opt
   });
 }
 
+Error bad_checksum(const record::BatchView& batch) {
+  return {Errc::corrupt_batch,
+          "batch at offset " + std::to_string(batch.header().base_offset.value()) +
+              ": the checksum is " + std::to_string(record::compute_crc(batch.bytes())) +
+              ", the batch says " + std::to_string(batch.header().crc) +
+              "; it changed on its way, send it again"};
+}
+
 /// A coordinator's batch was made by us: structure and checksum will do, control batches pass.
 Result<record::BatchHeader> check_ours(ByteView batch) {
   ASSIGN_OR_RETURN(const auto view, record::BatchView::parse(batch));
   if (view.bytes().size() != batch.size()) {
     return fail(Errc::invalid_record, "more than one batch in a request for one");
   }
-  if (!view.crc_matches()) return fail(Errc::corrupt_batch);
+  if (!view.crc_matches()) return fail(bad_checksum(view));
   if (view.header().base_offset != Offset(0)) {
     return fail(Errc::invalid_record, "a batch without an assigned offset begins at 0");
   }
@@ -97,7 +105,7 @@ Result<record::BatchHeader> check_replica(ByteView batches) {
   for (;;) {
     ASSIGN_OR_RETURN(const auto batch, cursor.next());
     if (!batch) break;
-    if (!batch->crc_matches()) return fail(Errc::corrupt_batch);
+    if (!batch->crc_matches()) return fail(bad_checksum(*batch));
     if (first && batch->header().base_offset < next) {
       return fail(Errc::invalid_record, "the batches' offsets do not grow");
     }
@@ -110,6 +118,13 @@ Result<record::BatchHeader> check_replica(ByteView batches) {
   return *first;
 }
 
+/// Writes the header over the batch's, with the checksum that is then right.
+void seal_header(record::BatchHeader& header, MutableBytes batch) {
+  record::encode_header(header, batch);
+  header.crc = record::compute_crc(batch);
+  record::encode_header(header, batch);
+}
+
 }  // namespace
 
 Result<> check_append(PendingAppend& append, const LogOptions& options, MemoryBudget& memory) {
@@ -118,12 +133,22 @@ Result<> check_append(PendingAppend& append, const LogOptions& options, MemoryBu
     ASSIGN_OR_RETURN(append.header, check_replica(request.batch));
     return {};
   }
-  if (request.batch.size() > options.segment_bytes) return fail(Errc::batch_too_large);
+  if (request.batch.size() > options.segment_bytes) {
+    return fail(Errc::batch_too_large, "the batch has " + std::to_string(request.batch.size()) +
+                                           " bytes, a segment of the topic takes segment.bytes = " +
+                                           std::to_string(options.segment_bytes) +
+                                           "; send smaller batches or raise that");
+  }
   if (request.origin == AppendOrigin::coordinator) {
     ASSIGN_OR_RETURN(append.header, check_ours(request.batch));
   } else {
     ASSIGN_OR_RETURN(const auto facts, validate_client(request.batch, options, memory));
     append.header = facts.header;
+    if (facts.walked && facts.max_timestamp != append.header.max_timestamp) {
+      // The time index and retention go by it; as Kafka, put right and not refused.
+      append.header.max_timestamp = facts.max_timestamp;
+      seal_header(append.header, request.batch);
+    }
     if (options.timestamp_type == TimestampType::create_time) {
       RETURN_IF_ERROR(check_timestamps(facts, request.now, options));
     }
@@ -166,17 +191,17 @@ Result<> recompress(PendingAppend& append, const LogOptions& options, MemoryBudg
         return {};
       }));
   if (out.size() > std::min(options.max_message_bytes, options.segment_bytes)) {
-    return fail(Errc::batch_too_large, "the batch has " + std::to_string(out.size()) +
-                                           " bytes in the topic's compression, the limit is " +
-                                           std::to_string(options.max_message_bytes));
+    return fail(Errc::batch_too_large,
+                "the batch has " + std::to_string(out.size()) +
+                    " bytes in the topic's compression, its max.message.bytes is " +
+                    std::to_string(options.max_message_bytes) +
+                    "; send smaller batches or raise that");
   }
   record::BatchHeader& header = append.header;
   header.attributes = static_cast<int16_t>((header.attributes & ~record::kCodecMask) |
                                            static_cast<int16_t>(*codec));
   header.batch_length = static_cast<int32_t>(out.size() - record::kLogOverhead);
-  record::encode_header(header, out);
-  header.crc = record::compute_crc(out);
-  record::encode_header(header, out);
+  seal_header(header, out);
   append.request.batch = out;
   return {};
 }

@@ -57,6 +57,22 @@ TEST_F(AppendCheckTest, KeepsTheProducersCompressionByDefault) {
   EXPECT_EQ(append_->request.batch.data(), batch.data());
 }
 
+TEST_F(AppendCheckTest, PutsTheLargestTimestampRight) {
+  for (const int64_t claimed : {int64_t{-1}, int64_t{9'000'000'000'000}}) {
+    auto batch = make_batch({.records = 3, .timestamp = Timestamp(1000)});
+    auto header = record::load_header(batch.data());
+    header.max_timestamp = Timestamp(claimed);
+    record::encode_header(header, batch);
+    header.crc = record::compute_crc(batch);
+    record::encode_header(header, batch);
+    ASSERT_TRUE(check(batch));
+    EXPECT_EQ(append_->header.max_timestamp, Timestamp(1002));
+    const auto stored = record::BatchView::parse(batch);
+    EXPECT_EQ(stored->header().max_timestamp, Timestamp(1002));
+    EXPECT_TRUE(stored->crc_matches());
+  }
+}
+
 TEST_F(AppendCheckTest, PacksBatchesAsTheTopicWants) {
   for (const auto wanted : {TopicCompression::none, TopicCompression::gzip,
                             TopicCompression::snappy, TopicCompression::zstd}) {
