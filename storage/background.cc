@@ -50,32 +50,50 @@ io::Task<void> Background::write_checkpoints() {
 io::Task<void> Background::flush_loop() {
   co_await ports_.runtime.executor.control().enter();
   TimePoint next = io::Loop::current()->now();
-  while (!co_await stop_.wait(0, next)) next = co_await flush_due();
+  while (!co_await stop_.wait(0, next)) next = flush_due();
 }
 
-io::Task<TimePoint> Background::flush_due() {
+io::Task<void> Background::check_log(std::shared_ptr<Log> log) {
+  co_await ports_.runtime.executor.control().enter();
+  if (stopping_.load() || log->damage() || !checking_.insert(log.get()).second) co_return;
+  const auto checked = co_await log->check(stopping_);
+  checking_.erase(log.get());
+  if (!checked && checked.error() != Errc::cancelled) {
+    ports_.log.warning("log not checked",
+                       {{"log", log->partition().folder()}, {"cause", checked.error().message()}});
+  }
+}
+
+void Background::check(std::shared_ptr<Log> log) { running_.start(check_log(std::move(log))); }
+
+io::Task<void> Background::flush(std::shared_ptr<Log> log) {
+  // A failed sync takes its directory offline, which is told elsewhere.
+  static_cast<void>(co_await log->sync_to(log->ends().end));
+  flushing_.erase(log.get());
+}
+
+TimePoint Background::flush_due() {
   const TimePoint now = io::Loop::current()->now();
   TimePoint next = now + kLongestFlushPause;
   absl::flat_hash_map<const Log*, TimePoint> flushed;
-  io::Scope syncs;
+  // Files stay open until they are synced: when they are too many, it does not wait for a roll.
+  const bool crowded = ports_.files.open() > ports_.files.limit();
   for (auto& log : ports_.table.all()) {
     const LogOptions options = log->options();
-    if (options.flush != FlushPolicy::interval) continue;
+    const Duration interval =
+        options.flush == FlushPolicy::interval ? options.flush_interval_ms : kLongestFlushPause;
+    if (options.flush != FlushPolicy::interval && !crowded) continue;
     const auto before = flushed_.find(log.get());
     TimePoint last = before == flushed_.end() ? now : before->second;
-    if (now - last >= options.flush_interval_ms) {
+    if (now - last >= interval) {
       last = now;
-      // A failed sync takes its directory offline, which is told elsewhere.
-      syncs.start([](std::shared_ptr<Log> synced) -> io::Task<void> {
-        static_cast<void>(co_await synced->sync_to(synced->ends().end));
-      }(log));
+      if (flushing_.insert(log.get()).second) running_.start(flush(log));
     }
-    next = std::min<TimePoint>(next, last + options.flush_interval_ms);
+    next = std::min<TimePoint>(next, last + interval);
     flushed.emplace(log.get(), last);
   }
   flushed_ = std::move(flushed);
-  co_await syncs.join();
-  co_return next;
+  return next;
 }
 
 io::Task<void> Background::retain() {

@@ -6,6 +6,7 @@
 #include <span>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include "base/log.h"
 #include "io/runtime.h"
@@ -13,6 +14,7 @@
 #include "storage/compactor.h"
 #include "storage/data_directory.h"
 #include "storage/discarder.h"
+#include "storage/file_cache.h"
 #include "storage/log_table.h"
 
 namespace sluice::storage {
@@ -28,6 +30,7 @@ class Background {
     std::span<const std::unique_ptr<DataDirectory>> directories;
     Discarder& discarder;
     Compactor& compactor;
+    const FileCache& files;
   };
   struct Intervals {
     std::chrono::milliseconds checkpoint;
@@ -37,6 +40,8 @@ class Background {
   Background(Ports ports, Intervals intervals) : ports_(std::move(ports)), intervals_(intervals) {}
 
   void start();
+  /// Reads a log again that may be damaged; nothing to do while that is under way. From any loop.
+  void check(std::shared_ptr<Log> log);
   /// Done when nothing runs any more. Also when it was never started.
   io::Task<void> stop();
 
@@ -44,9 +49,11 @@ class Background {
   template <class Job>
   io::Task<void> every(Duration interval, Job job);
   io::Task<void> write_checkpoints();
+  io::Task<void> check_log(std::shared_ptr<Log> log);
   io::Task<void> flush_loop();
-  /// Syncs the logs whose flush interval has passed; when the next one is due.
-  io::Task<TimePoint> flush_due();
+  /// Starts the syncs of the logs whose flush interval has passed; when the next one is due.
+  TimePoint flush_due();
+  io::Task<void> flush(std::shared_ptr<Log> log);
   io::Task<void> retain();
   io::Task<void> compact();
 
@@ -55,7 +62,11 @@ class Background {
   io::Scope running_;
   io::Signal stop_;
   std::atomic<bool> stopping_{false};
+  // All of these are the control loop's.
   absl::flat_hash_map<const Log*, TimePoint> flushed_;
+  /// Their syncs are in flight: a device that hangs holds up its own logs only.
+  absl::flat_hash_set<const Log*> flushing_;
+  absl::flat_hash_set<const Log*> checking_;
 };
 
 }  // namespace sluice::storage

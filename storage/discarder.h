@@ -29,6 +29,7 @@ class Discarder {
     bool folder = false;
     TimePoint due{};
   };
+  static io::Task<Result<>> remove_folder(io::Disk& disk, std::string path);
   Guarded<std::vector<Item>> waiting_;
   const Logger log_;
 };

@@ -102,6 +102,9 @@ Offset Log::high_watermark() const { return parts_->context.state.lock()->high_w
 const TopicPartition& Log::partition() const { return parts_->context.partition; }
 const Uuid& Log::topic_id() const { return parts_->context.topic_id; }
 const std::string& Log::directory() const { return parts_->context.directory; }
+io::Task<Result<>> Log::check(const std::atomic<bool>& stopping) {
+  return parts_->reader.check(stopping);
+}
 std::optional<std::string> Log::damage() const {
   auto state = parts_->context.state.lock();
   if (!state->damage) return std::nullopt;

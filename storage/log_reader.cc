@@ -4,11 +4,45 @@
 #include <string>
 #include <utility>
 
+#include "storage/batch_reader.h"
+
 namespace sluice::storage {
 namespace {
 
 /// What was appended within so many bytes is taken to be in the page cache still.
 constexpr uint64_t kFreshBytes = 4_MiB;
+
+/// Of batches that lie at `position` of the file; `next` is the least offset they may begin at.
+Result<> check_batches(ByteView batches, const std::string& path, uint64_t position, Offset& next) {
+  record::BatchCursor cursor(batches);
+  for (;;) {
+    const uint64_t at = position + cursor.position();
+    ASSIGN_OR_RETURN(const auto batch, cursor.next());
+    if (!batch) return {};
+    const char* wrong = nullptr;
+    if (!batch->crc_matches()) wrong = "fails its checksum";
+    if (batch->header().base_offset < next) wrong = "begins before the one in front of it ends";
+    if (wrong != nullptr) {
+      return fail(Errc::corrupt_batch,
+                  path + ": at byte " + std::to_string(at) + " the batch with offset " +
+                      std::to_string(batch->header().base_offset.value()) + " " + wrong);
+    }
+    next = batch->header().next_offset();
+  }
+}
+
+/// corrupt_batch where it is not what was written.
+io::Task<Result<>> check_segment(SegmentRange in, MemoryBudget& memory,
+                                 const std::atomic<bool>& stopping) {
+  CO_ASSIGN_OR_RETURN(auto file, co_await in.segment->file()->open());
+  BatchReader reader(file, in.bytes, memory);
+  for (Offset next = in.segment->base();;) {
+    if (stopping.load()) co_return fail(Errc::cancelled);
+    CO_ASSIGN_OR_RETURN(const ByteView batches, co_await reader.next());
+    if (batches.empty()) co_return {};
+    CO_RETURN_IF_ERROR(check_batches(batches, file->path(), reader.position(), next));
+  }
+}
 
 }  // namespace
 
@@ -117,6 +151,32 @@ io::Task<Result<uint64_t>> LogReader::bound_of(const ReadRequest& request, const
 
 bool LogReader::changed(const Place& place) const {
   return place.range.segment->file()->generation() != place.generation;
+}
+
+io::Task<Result<>> LogReader::check(const std::atomic<bool>& stopping) {
+  std::vector<std::pair<SegmentRange, uint32_t>> all;
+  {
+    auto state = log_.state.lock();
+    const auto add = [&](const std::shared_ptr<Segment>& segment, uint64_t bytes) {
+      all.push_back({{.segment = segment, .bytes = bytes}, segment->file()->generation()});
+    };
+    for (const auto& sealed : state->segments->sealed) add(sealed.segment, sealed.bytes);
+    add(state->segments->active, state->active_bytes);
+  }
+  for (const auto& [range, generation] : all) {
+    auto checked = co_await check_segment(range, log_.ports.memory, stopping);
+    if (checked) continue;
+    // Of a segment that left the log meanwhile, or was cut, nothing can be said.
+    const auto segments = log_.state.lock()->segments;
+    const bool there = segments->active == range.segment ||
+                       std::ranges::find(segments->sealed, range.segment,
+                                         &SealedSegment::segment) != segments->sealed.end();
+    if (!there || range.segment->file()->generation() != generation) continue;
+    if (!(checked.error() == Errc::corrupt_batch)) co_return checked;
+    log_.damaged(std::string(checked.error().message()));
+    co_return {};
+  }
+  co_return {};
 }
 
 std::vector<SegmentInfo> LogReader::list() const {

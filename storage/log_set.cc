@@ -49,6 +49,7 @@ LogPorts LogSetState::log_ports(DataDirectory& directory, const TopicPartition& 
       .files = files,
       .memory = producer_memory,
       .log = ports.log,
+      .executor = &ports.runtime.executor,
       .before_truncation =
           [this, &directory](TopicPartition cut, Offset end) {
             table.lower_cleaned_end(cut, end);
@@ -78,12 +79,23 @@ DataDirectory::Ports LogSetState::directory_ports() {
 }
 
 io::Task<Result<>> LogSetState::remove_folder(DataDirectory& directory, TopicPartition partition) {
+  CO_ASSIGN_OR_RETURN(std::string renamed, co_await hide_folder(directory, std::move(partition)));
+  discard_folder(directory, std::move(renamed));
+  co_return Result<>{};
+}
+
+io::Task<Result<std::string>> LogSetState::hide_folder(DataDirectory& directory,
+                                                       TopicPartition partition) {
   std::string renamed =
       directory.path() + "/" + deleted_folder_name(partition, Uuid::random(ports.runtime.random));
   CO_RETURN_IF_ERROR(
       co_await directory.disk().rename(directory.path() + "/" + partition.folder(), renamed));
-  discarder.add_folder(directory.disk(), std::move(renamed), ports.runtime.clock.now());
-  co_return co_await directory.disk().sync_directory(directory.path());
+  CO_RETURN_IF_ERROR(co_await directory.disk().sync_directory(directory.path()));
+  co_return renamed;
+}
+
+void LogSetState::discard_folder(DataDirectory& directory, std::string path) {
+  discarder.add_folder(directory.disk(), std::move(path), ports.runtime.clock.now());
 }
 
 DataDirectory* LogSetState::roomiest() const {
@@ -154,13 +166,16 @@ io::Task<Result<>> LogSet::remove(TopicPartition partition) {
   if (!entry) co_return fail(none_such(partition));
   DataDirectory& directory = *entry->directory;
   co_await entry->log->abandon();
-  if (auto removed = co_await state.remove_folder(directory, partition); !removed) {
-    state.table.keep_failed(*entry, removed.error());
-    co_return removed;
+  auto hidden = co_await state.hide_folder(directory, partition);
+  if (!hidden) {
+    state.table.keep_failed(*entry, hidden.error());
+    co_return fail(std::move(hidden).error());
   }
   entry->log.reset();
   // A log of that name that is made later must not find what was noted about this one.
   auto noted = co_await directory.checkpoints().write();
+  // In any case: a full disk that cannot take the checkpoints needs the room.
+  state.discard_folder(directory, std::move(*hidden));
   state.table.release(partition);
   co_return noted;
 }
@@ -177,11 +192,19 @@ io::Task<Result<Offset>> LogSet::delete_records(TopicPartition partition, Offset
                        std::to_string(high_watermark.value()) + ", not up to " +
                        std::to_string(before.value()));
   }
-  if (before > log.ends().start) {
+  if (before.value() > 0) {
     CO_RETURN_IF_ERROR(co_await log.advance_start(before));
+    // Also when the log begins there already: a call before this one may have failed here.
     CO_RETURN_IF_ERROR(co_await entry->directory->checkpoints().write());
   }
   co_return log.ends().start;
+}
+
+void LogSet::check(const std::string& path) {
+  for (const auto& entry : state_->table.entries()) {
+    const std::string folder = entry.directory->path() + "/" + entry.log->partition().folder();
+    if (path.starts_with(folder + "/")) state_->background->check(entry.log);
+  }
 }
 
 void LogSet::start() { state_->background->start(); }

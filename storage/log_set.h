@@ -89,6 +89,10 @@ class LogSet {
   /// high watermark, not_found.
   io::Task<Result<Offset>> delete_records(TopicPartition partition, Offset before);
 
+  /// Something that was read of the file at `path` was not what the log said: reads that log again
+  /// in the background, and what is bad becomes damage. From any loop, until close().
+  void check(const std::string& path);
+
   /// Starts the background work on the control loop.
   void start();
   /// Stops background work, flushes all, writes checkpoints and clean-shutdown markers, lets go of

@@ -26,6 +26,10 @@ struct LogSetState {
   DataDirectory::Ports directory_ports();
   /// Renames the folder of a log that is closed, durably, and has it removed in the background.
   io::Task<Result<>> remove_folder(DataDirectory& directory, TopicPartition partition);
+  /// The first half of it: the folder's new name.
+  io::Task<Result<std::string>> hide_folder(DataDirectory& directory, TopicPartition partition);
+  /// The second.
+  void discard_folder(DataDirectory& directory, std::string path);
   /// Of those online, the one with the fewest logs; null when there is none.
   DataDirectory* roomiest() const;
 

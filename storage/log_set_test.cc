@@ -124,6 +124,30 @@ TEST_F(LogSetTest, RemembersDeletedRecordsAfterAPowerCut) {
   EXPECT_THAT(keys_of(world_.read_all(*world_.log("t"))), ElementsAre("b"));
 }
 
+TEST_F(LogSetTest, ARepeatedDeleteOfRecordsIsAnsweredOnlyWhenItIsDurable) {
+  open();
+  auto log = create("t");
+  ASSERT_TRUE(world_.append(*log, {{"a", "1"}}).has_value());
+  ASSERT_TRUE(world_.append(*log, {{"b", "2"}}).has_value());
+  ASSERT_TRUE(world_.run(log->sync_to(Offset(2))).has_value());
+  log->set_high_watermark(Offset(2));
+  const auto erase = [&] {
+    return world_.run(world_.set().delete_records({"t", PartitionId(0)}, Offset(1)));
+  };
+  world_.disk().set_fault([](const sim::DiskCall& call) -> std::optional<Errc> {
+    const bool hit = call.path.find("checkpoint") != std::string::npos && call.takes_space();
+    return hit ? std::optional(Errc::disk_full) : std::nullopt;
+  });
+  EXPECT_FALSE(erase());
+  EXPECT_FALSE(erase()) << "what failed before has not been made good";
+  world_.disk().set_fault({});
+  EXPECT_EQ(erase(), Offset(1));
+  log.reset();
+  world_.die(sim::CrashMode::lose_all);
+  open();
+  EXPECT_THAT(keys_of(world_.read_all(*world_.log("t"))), ElementsAre("b"));
+}
+
 TEST_F(LogSetTest, DeletesRecordsOnlyUpToTheHighWatermark) {
   open();
   const auto log = create("t");

@@ -59,6 +59,7 @@ class LogSetWorld {
   storage::LogOptions log_options;
   std::string boot_id = "first boot";
   size_t compaction_map_bytes = 1_MiB;
+  size_t max_open_files = 10000;
   std::vector<std::string> went_offline;
 
   sim::Simulator& simulator() { return simulator_; }
@@ -74,6 +75,7 @@ class LogSetWorld {
     options.directories = directories;
     options.boot_id = boot_id;
     options.compaction_map_bytes = compaction_map_bytes;
+    options.max_open_files = max_open_files;
     auto opened = run(storage::LogSet::open(
         {.runtime = node_->runtime(),
          .memory = new_budget(),
