@@ -51,6 +51,25 @@ class AppendCheckTest : public testing::Test {
   std::vector<std::byte> recompressed_;
 };
 
+TEST_F(AppendCheckTest, RefusalsNameTheValueAndTheWayOut) {
+  auto broken = make_batch({.records = 3});
+  broken.back() ^= std::byte{1};
+  for (const auto origin :
+       {AppendOrigin::client, AppendOrigin::coordinator, AppendOrigin::replica}) {
+    const Error error = check(broken, origin).error();
+    EXPECT_EQ(error.code(), Errc::corrupt_batch);
+    EXPECT_NE(error.message().find("the checksum is "), std::string_view::npos) << error.message();
+    EXPECT_NE(error.message().find("; it changed on its way"), std::string_view::npos);
+  }
+  options_.segment_bytes = 50;
+  auto large = make_batch({.records = 3});
+  const Error error = check(large).error();
+  EXPECT_EQ(error.code(), Errc::batch_too_large);
+  EXPECT_EQ(error.message(), "the batch has " + std::to_string(large.size()) +
+                                 " bytes, a segment of the topic takes segment.bytes = 50; send "
+                                 "smaller batches or raise that");
+}
+
 TEST_F(AppendCheckTest, KeepsTheProducersCompressionByDefault) {
   auto batch = compressed_batch(record::Codec::lz4);
   ASSERT_TRUE(check(batch));

@@ -23,10 +23,11 @@ Result<> check_frame(ByteView bytes, size_t max_batch_size) {
   }
   const auto magic = static_cast<int8_t>(bytes[kMagicAt]);
   if (magic == 0 || magic == 1) {
-    return invalid("record format " + std::to_string(magic) + " is too old, 2 is required");
+    return invalid("record format " + std::to_string(magic) + " is too old; send format 2");
   }
   if (magic != kMagic) {
-    return fail(Errc::corrupt_batch, "record format " + std::to_string(magic) + " is not known");
+    return fail(Errc::corrupt_batch,
+                "record format " + std::to_string(magic) + " is not known; send format 2");
   }
   const auto length = load_be<int32_t>(bytes.data() + kBatchLengthAt);
   const int64_t size = static_cast<int64_t>(kLogOverhead) + length;
@@ -35,20 +36,22 @@ Result<> check_frame(ByteView bytes, size_t max_batch_size) {
                                          " does not fit the " + std::to_string(bytes.size()) +
                                          " bytes sent");
   }
-  if (size < static_cast<int64_t>(bytes.size())) return invalid("more than one batch was sent");
+  if (size < static_cast<int64_t>(bytes.size()))
+    return invalid("more than one batch was sent; send one for each partition");
   if (bytes.size() > max_batch_size) {
     return fail(Errc::batch_too_large, "the batch has " + std::to_string(bytes.size()) +
-                                           " bytes, the limit is " +
-                                           std::to_string(max_batch_size));
+                                           " bytes, the topic's max.message.bytes is " +
+                                           std::to_string(max_batch_size) +
+                                           "; send smaller batches or raise that");
   }
   return {};
 }
 
 Result<> check_fields(const BatchHeader& header, size_t payload_size) {
   if (!header.has_known_codec()) {
-    return fail(
-        Errc::unsupported_compression,
-        "compression codec " + std::to_string(header.attributes & kCodecMask) + " is not known");
+    return fail(Errc::unsupported_compression,
+                "compression codec " + std::to_string(header.attributes & kCodecMask) +
+                    " is not known; use none, gzip, snappy, lz4 or zstd");
   }
   if (header.timestamp_type() == TimestampType::log_append_time) {
     return fail(Errc::invalid_timestamp, "LogAppendTime is the broker's to set");
@@ -126,7 +129,8 @@ Result<BatchFacts> validate(ByteView bytes, const ValidateOptions& options,
   const uint32_t crc = compute_crc(bytes);
   if (crc != header.crc) {
     return fail(Errc::corrupt_batch, "the checksum is " + std::to_string(crc) +
-                                         ", the batch says " + std::to_string(header.crc));
+                                         ", the batch says " + std::to_string(header.crc) +
+                                         "; it changed on its way, send it again");
   }
   const ByteView payload = bytes.subspan(kHeaderSize);
   RETURN_IF_ERROR(check_fields(header, payload.size()));

@@ -124,7 +124,12 @@ TEST(Validate, RefusesOffsetsThatAreNotDense) {
 TEST(Validate, RefusesABatchAboveTheTopicsLimit) {
   const auto bytes = good_batch();
   EXPECT_TRUE(validate(bytes, {.max_batch_size = bytes.size()}).has_value());
-  EXPECT_EQ(validate(bytes, {.max_batch_size = bytes.size() - 1}).error(), Errc::batch_too_large);
+  const auto refused = validate(bytes, {.max_batch_size = bytes.size() - 1});
+  EXPECT_EQ(refused.error(), Errc::batch_too_large);
+  EXPECT_EQ(refused.error().message(), "the batch has " + std::to_string(bytes.size()) +
+                                           " bytes, the topic's max.message.bytes is " +
+                                           std::to_string(bytes.size() - 1) +
+                                           "; send smaller batches or raise that");
 }
 
 TEST(Validate, RefusesANullKeyWhereKeysAreRequired) {
