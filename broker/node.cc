@@ -113,9 +113,9 @@ io::Task<Result<>> Node::open_metadata() {
   auto lock = co_await metadata_disk_->lock(directory + "/.lock");
   if (!lock) {
     if (lock.error() != Errc::locked) co_return fail(std::move(lock).error());
-    co_return fail(Errc::locked, "data directory " + options_.data_directories.front() +
-                                     ": another broker uses it; stop that one or name another "
-                                     "directory with --data");
+    // Its own words name the process.
+    co_return fail(std::move(lock).error().with_context("directory " + directory +
+                                                        " is in use by another broker"));
   }
   metadata_lock_ = std::move(*lock);
   CO_ASSIGN_OR_RETURN(metadata_log_, co_await OneVoterLog::open(
@@ -264,7 +264,8 @@ io::Task<Result<>> Node::serve() {
                   [this](const storage::FileSlice& slice, const Error& cause) {
                     ports_.log.error("a log ended early while it was sent",
                                      {{"file", slice.file ? slice.file->path() : ""},
-                                      {"because", cause.message()}});
+                                      {"cause", cause.message()}});
+                    logs_->check(slice.segment->path());
                   }},
       options_.server, std::vector<FrontEnd*>{native_.get()});
   CO_RETURN_IF_ERROR(co_await server_->start());
@@ -273,8 +274,6 @@ io::Task<Result<>> Node::serve() {
 }
 
 void Node::directory_offline(const std::string& directory, const Error& cause) {
-  ports_.log.error("data directory offline until restart",
-                   {{"directory", directory}, {"because", cause.message()}});
   if (partitions_ != nullptr) partitions_->directory_offline(directory, cause);
   const bool holds_metadata = metadata_directory().starts_with(directory + "/");
   const auto known =
