@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -17,6 +18,7 @@
 #include "broker/node.h"
 #include "broker/version.h"
 #include "io/clock.h"
+#include "io/process.h"
 #include "io/system.h"
 
 extern char** environ;
@@ -50,33 +52,51 @@ std::vector<std::string> environment() {
   return variables;
 }
 
+/// The other half is left to connections and to files in use that the cache has closed.
+void bound_open_files(size_t& max_open_files, const Logger& log) {
+  const size_t limit = io::raise_descriptor_limit();
+  if (max_open_files <= limit / 2) return;
+  log.warning("files.open.max is bounded by half of what the system lets this process open",
+              {{"files.open.max", max_open_files}, {"in_force", limit / 2}, {"limit", limit}});
+  max_open_files = limit / 2;
+}
+
 /// Runs a node until a signal comes; the process's exit code.
 int run(BrokerOptions options) {
   const io::SystemClock clock;
   StreamSink sink(clock, STDERR_FILENO, options.log_format);
   const Logger log(sink, options.log_level);
+  bound_open_files(options.storage.max_open_files, log);
   io::System system(options.system);
   if (!system.uring_refusal().empty()) {
     log.warning("io_uring is refused; file work goes to a thread pool",
-                {{"because", system.uring_refusal()}});
+                {{"cause", system.uring_refusal()}});
   }
   io::Signal stop;
   int signalled = 0;
+  bool starting = true;
   system.on_signals({SIGTERM, SIGINT}, [&](int signal) {
     // A second one does not wait for anything.
     if (std::exchange(signalled, signal) != 0) std::_Exit(128 + signal);
+    if (starting) {
+      // Recovery may take minutes, and nobody is served yet: a kill loses nothing.
+      log.info("stopped before it was ready; the next start recovers");
+      std::_Exit(0);
+    }
     stop.notify_all();
   });
   const auto die = [](const Error& error) {
     complain(Error(error).with_context("the broker cannot go on"));
     std::_Exit(exit_code_of(error.code()));
   };
+  log.info("starting", {{"version", kVersion}, {"data", options.data_directories.front()}});
   Node node({system.runtime(), log, die}, std::move(options));
   int code = 0;
-  system.run([](Node& broker, io::Signal& stopped, const int& signal, const Logger& logger,
+  system.run([](Node& broker, io::Signal& stopped, bool& is_starting, const Logger& logger,
                 int& exit_code) -> io::Task<void> {
     const uint64_t ticket = stopped.ticket();
     auto started = co_await broker.start();
+    is_starting = false;
     if (!started) {
       complain(started.error());
       exit_code = exit_code_of(started.error().code());
@@ -85,14 +105,14 @@ int run(BrokerOptions options) {
                             {"admin", broker.admin_local().to_string()},
                             {"cluster", broker.metadata().image()->cluster_id},
                             {"version", kVersion}});
-      if (signal == 0) co_await stopped.wait(ticket);
+      co_await stopped.wait(ticket);
       logger.info("stopping");
     }
     if (auto ended = co_await broker.stop(); !ended && exit_code == 0) {
       complain(ended.error());
       exit_code = exit_code_of(ended.error().code());
     }
-  }(node, stop, signalled, log, code));
+  }(node, stop, starting, log, code));
   return code;
 }
 

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -22,6 +24,9 @@ TEST(Start, ASecondBrokerOnTheSameDirectoryIsRefused) {
   const auto [code, said] = refusal(node, {.data = node.data()});
   EXPECT_EQ(code, 4);
   EXPECT_NE(said.find(node.data().string()), std::string::npos) << said;
+  const std::string holder = "process " + std::to_string(node.broker().process().id());
+  EXPECT_NE(said.find(holder), std::string::npos) << holder << " in " << said;
+  EXPECT_NE(said.find("; stop it or use another directory"), std::string::npos) << said;
 }
 
 TEST(Start, APortInUseIsRefusedByName) {
@@ -31,6 +36,8 @@ TEST(Start, APortInUseIsRefusedByName) {
       refusal(node, {.data = node.folder() / "other", .listen = first.address()});
   EXPECT_EQ(code, 3);
   EXPECT_NE(said.find(first.address()), std::string::npos) << said;
+  EXPECT_NE(said.find("; stop whoever listens there or choose another address"), std::string::npos)
+      << said;
 }
 
 TEST(Start, DataOfAnotherClusterIsRefused) {
@@ -46,6 +53,7 @@ TEST(Start, DataOfAnotherClusterIsRefused) {
   const auto [code, said] = refusal(node, {.data = node.data()});
   EXPECT_EQ(code, 5);
   EXPECT_NE(said.find("AAAAAAAAAAAAAAAAAAAAAA"), std::string::npos) << said;
+  EXPECT_NE(said.find("; point it to its own data directory"), std::string::npos) << said;
   write_file(node.data() / "meta.properties", properties);
   node.start();
 }
@@ -68,6 +76,29 @@ TEST(Start, BadConfigurationNamesFileLineValueAndRange) {
   for (const auto* part : {"sluiced.toml:2", "memory.bytes", "3 parsecs"}) {
     EXPECT_NE(said.find(part), std::string::npos) << part << " in " << said;
   }
+}
+
+TEST(Start, ListeningEverywhereNeedsAnAddressForClients) {
+  Node node;
+  const auto [code, said] = refusal(node, {.data = node.data(), .listen = "0.0.0.0:0"});
+  EXPECT_EQ(code, 2);
+  for (const auto* part : {"listen = \"0.0.0.0:0\"", "set advertised"}) {
+    EXPECT_NE(said.find(part), std::string::npos) << part << " in " << said;
+  }
+}
+
+TEST(Start, ATermEndsAStartThatTakesLong) {
+  Node node;
+  const auto data = node.folder() / "slow";
+  std::filesystem::create_directory(data);
+  // Nobody writes to it: reading it at the start takes for ever.
+  ASSERT_EQ(::mkfifo((data / "meta.properties").c_str(), 0600), 0);
+  const auto broker = node.start_other({.data = data});
+  while (broker->log().find("event=starting") == std::string::npos) {
+    ASSERT_FALSE(broker->process().wait(milliseconds(2))) << broker->log();
+  }
+  EXPECT_EQ(broker->stop(), 0) << broker->log();
+  EXPECT_NE(broker->log().find("stopped before it was ready"), std::string::npos) << broker->log();
 }
 
 TEST(Start, AnUnknownKeyIsRefused) {
