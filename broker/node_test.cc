@@ -142,6 +142,37 @@ TEST(Node, TakesBackATopicThatTheDiskHasNoRoomFor) {
   EXPECT_TRUE(world.create("orders"));
 }
 
+TEST(Node, MakesNoPartitionAnewWhileItsDirectoryIsLeftOut) {
+  BrokerWorld world;
+  const auto usual = world.options;
+  world.options = [&] {
+    BrokerOptions options = usual();
+    options.data_directories = {"/data", "/two"};
+    return options;
+  };
+  ASSERT_TRUE(world.start());
+  for (const char* name : {"one", "two"})
+    ASSERT_FALSE(world.produce(*world.create(name), "a").error);
+  ASSERT_TRUE(world.stop());
+  world.machine().disk().set_fault([](const sim::DiskCall& call) -> std::optional<Errc> {
+    return call.path.starts_with("/two") ? std::optional(Errc::disk_failed) : std::nullopt;
+  });
+  ASSERT_TRUE(world.start());
+  const auto topic = [&](const char* name) { return world.node().metadata().image()->topic(name); };
+  EXPECT_FALSE(world.produce(topic("one")->id, "b").error);
+  const Uuid missing = topic("two")->id;
+  EXPECT_EQ(world.produce(missing, "b").error->code(), Errc::disk_offline);
+  ASSERT_TRUE(world.run(world.services().topics.alter(
+      {},
+      {.topic = {.id = missing, .name = {}}, .set = {{"retention.ms", "1000"}}, .remove = {}})));
+  EXPECT_EQ(world.produce(missing, "b").error->code(), Errc::disk_offline);
+  EXPECT_TRUE(world.create("three")) << "what is new goes where there is room";
+  ASSERT_TRUE(world.stop());
+  world.machine().disk().set_fault({});
+  ASSERT_TRUE(world.start());
+  EXPECT_EQ(world.produce(missing, "b").base_offset, Offset{1});
+}
+
 TEST(Node, TellsItsProcessToEndWhenTheMetadataCannotBeSynced) {
   BrokerWorld world;
   ASSERT_TRUE(world.start());
