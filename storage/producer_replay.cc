@@ -47,7 +47,7 @@ io::Task<Result<Offset>> load_snapshot(LogContext& log, Offset first, Offset end
         break;
       }
       log.ports.log.warning("producer snapshot not used, the log is read instead",
-                            {{"path", path}, {"because", loaded.error().message()}});
+                            {{"path", path}, {"cause", loaded.error().message()}});
       // What there was no memory for, or the disk did not give, is no worse for it.
       if (!(loaded.error() == Errc::corrupt_file)) continue;
     }

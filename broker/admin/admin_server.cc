@@ -35,7 +35,7 @@ io::Task<void> AdminServer::accept_all() {
     if (!socket) {
       if (stopping_ || socket.error() == Errc::connection_closed) co_return;
       if (!std::exchange(failed_before, true)) {
-        log_.warning("admin port: accept failed", {{"because", socket.error().message()}});
+        log_.warning("admin port: accept failed", {{"cause", socket.error().message()}});
       }
       co_await io::sleep_for(std::chrono::milliseconds(100));
       continue;

@@ -44,7 +44,7 @@ HttpResponse health_page(const Health& health) {
                   {"online", !directory.offline_because.has_value()},
                   {"logs", directory.logs},
                   {"bytes", directory.bytes}};
-    if (directory.offline_because) entry["because"] = *directory.offline_because;
+    if (directory.offline_because) entry["cause"] = *directory.offline_because;
     directories.push_back(std::move(entry));
   }
   const Json json = {{"healthy", health.problems.empty()},
