@@ -275,7 +275,7 @@ io::Task<Result<>> LogWriter::advance_start(Offset start) {
     if (auto stored = co_await store_epochs(std::move(*epochs)); !stored) {
       log_.ports.log.warning(
           "leader epochs not stored, the next change stores them",
-          {{"partition", log_.partition.folder()}, {"reason", stored.error().message()}});
+          {{"partition", log_.partition.folder()}, {"cause", stored.error().message()}});
     }
   }
   co_return retired;
@@ -347,10 +347,12 @@ io::Task<Result<>> LogWriter::finish_files() {
   CO_RETURN_IF_ERROR(co_await active_.finish());
   co_await snapshots_.join();  // that of the last roll may be this one's file
   co_await write_snapshot(next_, producers_.encode_snapshot());
-  CO_ASSIGN_OR_RETURN(
-      auto snapshot, co_await log_.ports.disk.open(
-                         segment_path(log_.folder(), next_, kSnapshotSuffix), io::OpenMode::write));
-  CO_RETURN_IF_ERROR(co_await snapshot->sync(io::Lane::background));
+  const auto snapshot = co_await log_.ports.disk.open(
+      segment_path(log_.folder(), next_, kSnapshotSuffix), io::OpenMode::write);
+  if (snapshot) CO_RETURN_IF_ERROR(co_await (*snapshot)->sync(io::Lane::background));
+  // One that could not be written is gone; the next open reads the log instead.
+  if (!snapshot && snapshot.error() != Errc::file_not_found)
+    co_return fail(Error(snapshot.error()));
   const Segment& segment = *active_.segment();
   for (const auto& index : {segment.offsets().entries().file(), segment.times().entries().file()}) {
     CO_ASSIGN_OR_RETURN(auto file, co_await index->open());

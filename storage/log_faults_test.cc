@@ -101,6 +101,21 @@ TEST_F(LogFaultsTest, WritesASparserIndexWhenTheDiskIsFull) {
   }
 }
 
+TEST_F(LogFaultsTest, LeavesNoPartOfASnapshotThatCouldNotBeWritten) {
+  ASSERT_TRUE(world_.append(from_producer(0)));
+  disk().set_fault([](const sim::DiskCall& call) -> std::optional<Errc> {
+    const bool snapshot = call.op == sim::DiskOp::write && call.path.ends_with(".snapshot");
+    return snapshot ? std::optional(Errc::disk_full) : std::nullopt;
+  });
+  ASSERT_TRUE(world_.run(log().roll()));
+  ASSERT_TRUE(world_.close());
+  disk().set_fault({});
+  EXPECT_THAT(world_.files(), testing::Not(testing::Contains(testing::EndsWith(".snapshot"))));
+  world_.params().clean = true;
+  ASSERT_TRUE(world_.open());
+  EXPECT_TRUE(world_.append(from_producer(0))->duplicate) << "the log tells";
+}
+
 TEST_F(LogFaultsTest, AReadThatMeetsNoBatchFindsTheLogDamaged) {
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(world_.append());
   const std::vector<std::byte> zeros(300);

@@ -101,6 +101,8 @@ io::Task<void> LogWriter::write_snapshot(Offset at, std::vector<std::byte> conte
   if (!written) {
     log_.ports.log.warning("producer snapshot not written",
                            {{"path", path}, {"cause", written.error().message()}});
+    // Not a part of one: after a clean stop nobody looks for torn ones.
+    static_cast<void>(co_await log_.ports.disk.remove(std::move(path)));
   }
 }
 
