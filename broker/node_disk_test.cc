@@ -1,6 +1,8 @@
+#include <array>
 #include <string>
 #include <utility>
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include "broker/node.h"
@@ -158,6 +160,22 @@ TEST(NodeDisk, TheOnlyDirectoryUnreadableIsRefusedByName) {
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code(), Errc::disk_failed);
   EXPECT_NE(started.error().message().find("/data"), std::string_view::npos);
+}
+
+void break_a_log_at_rest() {
+  testing::BrokerWorld world;
+  ASSERT_TRUE(world.start());
+  ASSERT_FALSE(world.produce(*world.create("orders"), "value").error);
+  ASSERT_TRUE(world.stop());
+  auto file = world.run(
+      world.machine().disk().open("/data/orders-0/00000000000000000000.log", io::OpenMode::write));
+  ASSERT_TRUE(file);
+  const std::array<ByteView, 1> parts = {as_bytes("?")};
+  ASSERT_TRUE(world.run((*file)->write_at(65, parts, io::Lane::hot)));
+}
+
+TEST(NodeDisk, ATestThatLeavesABrokenLogFails) {
+  EXPECT_NONFATAL_FAILURE(break_a_log_at_rest(), "/data/orders-0");
 }
 
 TEST(NodeDisk, APartitionThatCannotBeOpenedTellsClientsWhy) {
