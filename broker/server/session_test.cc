@@ -225,7 +225,7 @@ TEST_F(SessionTest, DoesNotTakeItsOwnFullnessForAStuckPeer) {
   options.max_in_flight = 1;
   auto socket = open();
   ASSERT_TRUE(send(*socket, echo_frame('w', "slow") + echo_frame('e', "next")));
-  sim.run_for(500ms);
+  sim.run_for(10s);
   echo.release();
   EXPECT_EQ(receive(*socket, 18), echo_frame('w', "slow") + echo_frame('e', "next"));
 }
@@ -248,11 +248,16 @@ TEST_F(SessionTest, EndsCleanlyBehindARefusalWhateverElseWasSent) {
 }
 
 TEST_F(SessionTest, BeginsNothingOnceItDrainsThoughMemoryComesFree) {
+  sim::NetworkOptions whole_reads;
+  whole_reads.split_one_in = 0;
+  sim.network().set_options(whole_reads);
   auto held = memory().reserve(cap - 5000);
   ASSERT_TRUE(held);
   auto socket = connect();
   ASSERT_TRUE(send(*socket, "ECHO" + echo_frame('e', "too late")));
   sim.run_for(50ms);
+  ASSERT_EQ(server().connections(), 1U);
+  EXPECT_THAT(metrics.prometheus(), testing::Not(testing::HasSubstr("sluice_admission_bytes 0\n")));
   EXPECT_TRUE(echo.begun.empty());
   bool stopped = false;
   sim.start_on(control(), stop_later(stopped));
