@@ -98,8 +98,19 @@ io::Task<Result<std::optional<WalSnapshot>>> WalReader::read_snapshot(
   co_return std::optional<WalSnapshot>(std::move(*snapshot));
 }
 
+/// After a failed sync the page cache may show, as clean, what the device lost, and a later sync
+/// succeeds all the same. So what is read is what comes from the device.
+io::Task<Result<>> WalReader::forget_cached(std::string path) {
+  CO_ASSIGN_OR_RETURN(const auto file, co_await disk_.open(std::move(path), io::OpenMode::write));
+  CO_ASSIGN_OR_RETURN(const uint64_t size, file->size());
+  CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::commit));
+  file->drop_cache(0, size);
+  co_return Result<>{};
+}
+
 io::Task<Result<WalReader::FileContent>> WalReader::read_wal(uint64_t sequence) {
   FileContent file{.sequence = sequence};
+  CO_RETURN_IF_ERROR(co_await forget_cached(path_of(sequence)));
   CO_ASSIGN_OR_RETURN(file.bytes, co_await io::read_file(disk_, path_of(sequence), kMaxFile));
   file.header = wal::decode_file_header(file.bytes);
   // Recycled and not yet made ready: the header is the one of its last use.
@@ -182,7 +193,7 @@ io::Task<Result<>> WalReader::go_on_in(Wal& wal, const FileContent& file) {
     const std::array<ByteView, 1> parts = {zeros};
     CO_RETURN_IF_ERROR(co_await wal.file_->write_at(wal.position_, parts, io::Lane::commit));
   }
-  // What was read may be in the page cache only, after a kill: nothing is built on it before.
+  // Nothing is appended before the zeros are on the device: what was read came from there.
   co_return co_await wal.file_->sync(io::Lane::commit);
 }
 

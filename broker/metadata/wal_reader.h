@@ -35,6 +35,7 @@ class WalReader {
 
   io::Task<Result<std::optional<WalSnapshot>>> read_snapshot(
       const std::vector<io::DirectoryEntry>& entries);
+  io::Task<Result<>> forget_cached(std::string path);
   io::Task<Result<FileContent>> read_wal(uint64_t sequence);
   /// Where the files begin that follow each other up to the last usable one.
   static size_t first_of_chain(const std::vector<FileContent>& files);

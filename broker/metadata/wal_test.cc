@@ -154,6 +154,17 @@ TEST_F(WalTest, AFailedSyncIsFinal) {
   EXPECT_EQ(append(3, "entry").error().code(), Errc::disk_failed);
 }
 
+TEST_F(WalTest, TakesNothingFromTheCacheThatAFailedSyncLost) {
+  ASSERT_TRUE(open());
+  append_many(1, 2);
+  disk().fail_all(sim::DiskOp::sync, Errc::disk_failed);
+  EXPECT_FALSE(append(3, "lost"));
+  disk().set_fault({});
+  ASSERT_EQ(open()->entries.size(), 2u);
+  append_many(3, 4);
+  EXPECT_EQ(open()->entries.size(), 4u);
+}
+
 TEST_F(WalTest, CutsATornTail) {
   ASSERT_TRUE(open());
   append_many(1, 3);
