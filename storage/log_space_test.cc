@@ -88,13 +88,13 @@ TEST_F(LogSpaceTest, ASealedSegmentKnowsItsAgeAfterItsTimeIndexCouldNotBeWritten
   append(1);
   ASSERT_TRUE(world_.run(log().roll()));
   fail_writes_of(".timeindex");
-  append(400);
+  append(342);  // all but the first have an entry: what the tail takes
   disk().set_fault({});
   ASSERT_TRUE(world_.run(log().roll()));
   const auto segments = world_.run(log().segments());
   ASSERT_TRUE(segments);
-  EXPECT_EQ((*segments)[segments->size() - 2].max_timestamp, Timestamp(1399));
-  EXPECT_EQ(world_.run(log().find_by_time(Timestamp(1390)))->offset, Offset(391));
+  EXPECT_EQ((*segments)[segments->size() - 2].max_timestamp, Timestamp(1341));
+  EXPECT_EQ(world_.run(log().find_by_time(Timestamp(1330)))->offset, Offset(331));
 }
 
 TEST_F(LogSpaceTest, GoesOnWhenTheClosingEntryFillsTheIndexThatCannotBeWritten) {
