@@ -80,7 +80,9 @@ io::Task<void> LogWriter::reserve(std::shared_ptr<Segment> segment, WritePacer::
 /// Syncs what a roll left behind, so that the next sync has little to do.
 io::Task<void> LogWriter::sync_behind(Offset end) {
   if (auto synced = co_await syncer_.sync_to(end, io::Lane::background); !synced) {
-    if (synced.error() == Errc::offset_out_of_range) co_return;  // cut off meanwhile
+    // Cut off or deleted meanwhile.
+    if (synced.error() == Errc::offset_out_of_range) co_return;
+    if (synced.error() == Errc::shutting_down) co_return;
     log_.ports.log.error("sync failed", {{"partition", log_.partition.folder()},
                                          {"cause", synced.error().message()}});
   }
