@@ -8,7 +8,13 @@
 
 #include <sys/mman.h>
 
+// Comes with the sanitizers, which only tests need.
+#if __has_feature(address_sanitizer)
 #include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
 
 #include "base/check.h"
 
