@@ -232,7 +232,9 @@ io::Task<Result<>> LogSet::close() {
       if (entries[i].directory != directory.get()) continue;
       // Damage is found again only by an open that looks for it.
       whole = whole && !failures[i] && !entries[i].log->damage();
-      if (failures[i] && outcome) outcome = fail(std::move(*failures[i]));
+      // What was damaged before is no failure of the stop.
+      const bool failed = failures[i] && *failures[i] != Errc::partition_corrupt;
+      if (failed && outcome) outcome = fail(std::move(*failures[i]));
     }
     auto closed = co_await directory->checkpoints().write();
     if (closed && whole) closed = co_await directory->close_cleanly();
