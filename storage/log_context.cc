@@ -17,10 +17,12 @@ void LogContext::damaged(std::string why) {
 }
 
 Error LogContext::refusal_of_damage() {
-  std::shared_ptr<const std::string> why = state.lock()->damage;
-  return {Errc::partition_corrupt,
-          partition.folder() + " is damaged and takes no records: " + (why ? *why : std::string()) +
-              "; run sluice log dump --verify, restore the partition"};
+  const auto why = state.lock()->damage;
+  std::string text = partition.folder() + " is damaged and takes no records: " + (why ? *why : "");
+  // What recovery found says this itself.
+  if (text.find("restore the partition") == text.npos)
+    text += "; restore the partition from a replica or a backup";
+  return {Errc::partition_corrupt, text + ", sluice log dump --verify tells what is wrong"};
 }
 
 }  // namespace sluice::storage
