@@ -76,9 +76,11 @@ void add_network(Table& table) {
   table.add("connections.max.idle.ms", member<server, &ServerOptions::idle_timeout>(),
             "A connection without requests for so long is closed.",
             between(milliseconds(1000), milliseconds(86'400'000)));
-  table.add("frame.timeout.ms", member<server, &ServerOptions::frame_timeout>(),
-            "A frame that began must go on at least this often.",
-            between(milliseconds(100), milliseconds(3'600'000)));
+  table.add(
+      "frame.timeout.ms", member<server, &ServerOptions::frame_timeout>(),
+      "A client that sends too little of a frame, or takes nothing of an answer, for so long is "
+      "dropped.",
+      between(milliseconds(100), milliseconds(3'600'000)));
   table.add("frame.max.bytes", member<server, &ServerOptions::max_frame_bytes>(),
             "The largest request.", between(64_KiB, 1_GiB));
   table.add("in_flight.requests", member<server, &ServerOptions::max_in_flight>(),

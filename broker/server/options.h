@@ -19,7 +19,8 @@ struct ServerOptions {
   size_t max_connections = 19'000;
   size_t max_connections_per_address = 19'000;
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(600);
-  /// A frame that began must go on at least this often.
+  /// So long may the next part of a frame (16 KiB a second, or its rest) be on its way, and so long
+  /// may a peer take nothing of what is sent to it.
   std::chrono::milliseconds frame_timeout = std::chrono::seconds(30);
   size_t max_frame_bytes = 100_MiB;
   /// Requests begun and not answered, and bytes of their frames, on one connection.
