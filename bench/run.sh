@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [DIR]: every figure of docs/performance.md, as JSON lines. DIR is on the disk to measure (default: a temporary
-# directory). Wants build/release with everything: SLUICE_TESTS=1 scripts/build.sh release all
+# run.sh [DIR]: every figure of docs/performance.md, one JSON object a line. DIR is on the disk to measure (default: a
+# temporary directory). Wants a quiet machine and build/release with everything: scripts/build.sh release all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/build/release/bin
@@ -8,24 +8,36 @@ bin=$PWD/build/release/bin
 dir=$(mktemp -d "${1:-/tmp}/sluice-bench.XXXXXX")
 trap 'stop_broker; rm -rf "$dir"' EXIT
 load() { "$bin/sluice_load" -b "$SLUICE_BROKERS" --dir "$dir" --pid "$broker" "$@"; }
-cpu() { awk '{ print ($14 + $15) / 100 }' "/proc/$broker/stat"; }
-# end_to_end NAME COMMAND...: runs it and adds the broker's CPU seconds.
+alone() { "$bin/sluice_load" --dir "$dir" --sluiced "$bin/sluiced" "$@"; }
+ticks() { awk '{ print $14 + $15 }' "/proc/$broker/stat"; }
+# end_to_end NAME COMMAND...: runs it and adds what it cost the broker.
 end_to_end() {
-  local name=$1 before
+  local name=$1 before after
   shift
-  before=$(cpu)
-  "$@" | tr -d '\n' | awk -v n="$name" -v b="$before" -v a="$(cpu)" \
-    '{ print }' >"$dir/out"
-  awk -v n="$name" -v b="$before" -v a="$(cpu)" '{ gsub(/  +/, " "); printf "{\"bench\":\"%s\",\"broker_cpu_seconds\":%.2f,\"result\":%s}\n", n, a - b, $0 }' "$dir/out"
+  before=$(ticks)
+  "$@" >"$dir/result"
+  after=$(ticks)
+  tr -d '\n' <"$dir/result" | awk -v name="$name" -v seconds="$(((after - before)))" '{
+    gsub(/  +/, " ")
+    match($0, /"bytes": [0-9]+/)
+    gb = substr($0, RSTART + 9, RLENGTH - 9) / 1e9
+    printf "{\"bench\":\"%s\",\"broker_cpu_seconds_per_gb\":%.2f,\"result\":%s}\n", name, seconds / 100 / gb, $0 }'
 }
 
-"$bin/sluice_load" --dir "$dir" append
+alone append
+alone recovery
+alone --rounds 9 start
+alone --connections 10000 idle
+strip -o "$dir/stripped" "$bin/sluiced"
+echo "{\"bench\":\"size of sluiced, stripped\",\"bytes\":$(stat -c %s "$dir/stripped")}"
+
 start_broker "$dir"
 sluice=("$bin/sluice" -o json)
-for topic in fetch echo e2e latency; do "$bin/sluice" -q topic create "$topic" -p 1; done
+for topic in ingest fetch echo e2e latency; do "$bin/sluice" -q topic create "$topic" -p 1; done
 "$bin/sluice" -q topic create synced -p 1 -c flush=every
 "$bin/sluice" -q topic create synced8 -p 8 -c flush=every
 
+load --topic ingest ingest
 load --topic fetch fetch
 load --topic echo echo --connections 1
 load --topic echo echo --connections 100

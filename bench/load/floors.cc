@@ -45,8 +45,9 @@ class ScratchFile {
   ScratchFile& operator=(const ScratchFile&) = delete;
   int descriptor() const { return descriptor_; }
 
+  /// In writes as a log's: how a file was written decides in which pieces it is cached.
   void fill(uint64_t bytes) const {
-    const std::vector<std::byte> block(1 << 20, std::byte{42});
+    const std::vector<std::byte> block(16'300, std::byte{42});
     for (uint64_t at = 0; at < bytes; at += block.size()) {
       CHECK(::pwrite(descriptor_, block.data(), block.size(), static_cast<off_t>(at)) ==
                 static_cast<ssize_t>(block.size()),
@@ -134,6 +135,31 @@ double serve_sendfile(const LoopbackListener& listener, int file, size_t piece,
   return cpu;
 }
 
+double serve_ingest(const LoopbackListener& listener, int file, size_t piece) {
+  constexpr off_t kStep = 64 << 20;
+  const int server = listener.accept();
+  std::vector<std::byte> request(piece);
+  const char answer[kAnswer] = {};
+  off_t at = 0;
+  off_t reserved = 0;
+  uint32_t crc = 0;
+  const double before = thread_cpu_seconds();
+  while (read_fully(server, request.data(), piece)) {
+    crc ^= crc32c(request);
+    if (at + static_cast<off_t>(piece) > reserved) {
+      ::fallocate(file, FALLOC_FL_KEEP_SIZE, reserved, kStep);
+      reserved += kStep;
+    }
+    at += ::pwrite(file, request.data(), piece, at);
+    send_fully(server, answer, kAnswer);
+  }
+  const double cpu = thread_cpu_seconds() - before;
+  // As in read_crc_floor.
+  asm volatile("" : : "r"(crc));
+  ::close(server);
+  return cpu;
+}
+
 void serve_echo(const LoopbackListener& listener, int file, size_t piece, size_t connections) {
   const int poll = ::epoll_create1(EPOLL_CLOEXEC);
   std::vector<char> request(piece);
@@ -202,6 +228,8 @@ Rate pwritev_floor(const std::string& directory, size_t piece, uint64_t total) {
 Rate read_crc_floor(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   CHECK(file >= 0, "the file to read exists");
+  ::fdatasync(file);
+  ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
   std::vector<std::byte> block(1 << 20);
   Rate rate;
   const auto start = Clock::now();
@@ -221,19 +249,16 @@ Rate read_crc_floor(const std::string& path) {
   return rate;
 }
 
-Latencies fdatasync_floor(const std::string& directory, size_t piece, size_t count) {
+Latencies fdatasync_floor(const std::string& directory, size_t piece, double rate, size_t count) {
   const ScratchFile file(directory);
   const std::vector<std::byte> data(piece, std::byte{7});
-  Latencies latencies;
-  for (size_t i = 0; i < count; ++i) {
-    const auto start = Clock::now();
-    CHECK(::pwrite(file.descriptor(), data.data(), piece, static_cast<off_t>(i * piece)) ==
-              static_cast<ssize_t>(piece),
+  off_t at = 0;
+  return at_rate(rate, count, [&] {
+    CHECK(::pwrite(file.descriptor(), data.data(), piece, at) == static_cast<ssize_t>(piece),
           "the bench directory has space");
+    at += static_cast<off_t>(piece);
     ::fdatasync(file.descriptor());
-    latencies.add(Clock::now() - start);
-  }
-  return latencies;
+  });
 }
 
 Rate sendfile_floor(const std::string& directory, size_t piece, uint64_t total) {
@@ -257,6 +282,23 @@ Rate sendfile_floor(const std::string& directory, size_t piece, uint64_t total) 
       ++rate.operations;
     }
     rate.seconds = seconds_since(start);
+  }
+  server.join();
+  rate.cpu_seconds = server_cpu;
+  return rate;
+}
+
+Rate ingest_floor(const std::string& directory, size_t piece, size_t window, uint64_t total) {
+  const ScratchFile file(directory);
+  const LoopbackListener listener;
+  double server_cpu = 0;
+  std::thread server([&] { server_cpu = serve_ingest(listener, file.descriptor(), piece); });
+  Rate rate;
+  {
+    const RawConnection client = listener.connect();
+    const std::vector<std::byte> request(piece);
+    const auto whole = [](ByteView begin) { return begin.size() < kAnswer ? 0 : kAnswer; };
+    rate = stream(client, {.request = request, .whole = whole}, window, total / piece);
   }
   server.join();
   rate.cpu_seconds = server_cpu;

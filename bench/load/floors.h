@@ -18,7 +18,7 @@ struct Rate {
   double cpu_seconds = 0;
 
   double bytes_per_second() const { return static_cast<double>(bytes) / seconds; }
-  double operations_per_second() const { return static_cast<double>(operations) / seconds; }
+
   double cpu_seconds_per_gb() const { return cpu_seconds * 1e9 / static_cast<double>(bytes); }
 };
 
@@ -39,16 +39,23 @@ class Latencies {
 /// space reserved ahead, and removes it.
 Rate pwritev_floor(const std::string& directory, size_t piece, uint64_t total);
 
-/// Reads the file in pieces of 1 MiB and computes their CRC-32C.
+/// Reads the file, which is on the device and no longer in memory, in pieces of 1 MiB and computes
+/// their CRC-32C.
 Rate read_crc_floor(const std::string& path);
 
-/// One 4 KiB pwrite and fdatasync, `count` times.
-Latencies fdatasync_floor(const std::string& directory, size_t piece, size_t count);
+/// One pwrite of `piece` bytes and fdatasync, `count` times, `rate` a second: an idle machine takes
+/// longer than a busy one to wake up, and the broker is asked at the same rate.
+Latencies fdatasync_floor(const std::string& directory, size_t piece, double rate, size_t count);
 
 /// A server thread answers each 64-byte request with `piece` bytes of a cached file by sendfile; a
 /// client asks and reads, one request at a time, until `total` bytes came. cpu_seconds is the
 /// server thread's.
 Rate sendfile_floor(const std::string& directory, size_t piece, uint64_t total);
+
+/// A server thread reads `piece` bytes, computes their CRC-32C, pwrites them to a file with space
+/// reserved ahead and answers with 16 bytes; a client keeps `window` of them under way until
+/// `total` bytes are written. cpu_seconds is the server thread's.
+Rate ingest_floor(const std::string& directory, size_t piece, size_t window, uint64_t total);
 
 /// A bare epoll server reads `piece` bytes, pwrites them to a file and answers with 16 bytes; each
 /// of `connections` clients sends one request at a time, `count` in all.

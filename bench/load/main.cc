@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <functional>
 #include <iostream>
 #include <string>
 #include <vector>
+
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "bench/load/bench_log.h"
+#include "bench/load/broker_process.h"
 #include "bench/load/floors.h"
 #include "bench/load/peer.h"
 
@@ -66,7 +71,7 @@ Json recovery(const std::string& directory, size_t rounds) {
     ours.push_back(static_cast<double>(bytes) / took.count());
     ratios.push_back(ours.back() / floors.back());
   }
-  return {{"bench", "recovery of a log in the page cache, against a bare read and CRC loop"},
+  return {{"bench", "recovery of a log from the device, against a bare read and CRC loop"},
           {"floor_mb_per_second", median(floors) / 1e6},
           {"mb_per_second", median(ours) / 1e6},
           {"ratio", median(ratios)}};
@@ -99,6 +104,32 @@ Json fetch(const std::string& directory, Peer& peer, int pid, size_t rounds) {
           {"broker_user_seconds_per_gb", median(user)}};
 }
 
+Json ingest(const std::string& directory, Peer& peer, int pid, size_t rounds) {
+  constexpr uint64_t kTotal = 1ULL << 30;
+  constexpr size_t kWindow = 5;
+  std::vector<double> floors, ours, cpu, user, floor_cpu;
+  for (size_t i = 0; i < rounds; ++i) {
+    const Rate floor = ingest_floor(directory, 16 << 10, kWindow, kTotal);
+    const ProcessCpu before = cpu_of(pid);
+    const Rate rate = peer.ingest(kWindow, kTotal);
+    const ProcessCpu after = cpu_of(pid);
+    const auto gb = static_cast<double>(rate.bytes) / 1e9;
+    floors.push_back(floor.bytes_per_second());
+    ours.push_back(rate.bytes_per_second());
+    cpu.push_back((after.total() - before.total()) / gb);
+    user.push_back((after.user - before.user) / gb);
+    floor_cpu.push_back(floor.cpu_seconds_per_gb());
+  }
+  return {
+      {"bench", "produce of 16 KiB batches, five under way, against recv, CRC, pwrite and send"},
+      {"floor_mb_per_second", median(floors) / 1e6},
+      {"mb_per_second", median(ours) / 1e6},
+      {"floor_cpu_seconds_per_gb", median(floor_cpu)},
+      {"broker_cpu_seconds_per_gb", median(cpu)},
+      {"broker_user_seconds_per_gb", median(user)},
+      {"cpu_ratio", median(cpu) / median(floor_cpu)}};
+}
+
 Json echo(const std::string& directory, Peer& peer, size_t connections, size_t count) {
   auto floor = echo_floor(directory, 256, connections, count);
   auto ours = peer.produce_one_by_one(256, connections, count);
@@ -111,12 +142,62 @@ Json echo(const std::string& directory, Peer& peer, size_t connections, size_t c
 }
 
 Json sync(const std::string& directory, Peer& peer) {
-  auto floor = fdatasync_floor(directory, 1024, 500);
+  auto floor = fdatasync_floor(directory, 1024, 100, 500);
   auto ours = peer.produce_at_rate(1024, 100, 500);
   return {{"bench", "1 KiB at 100 a second, flush on every acknowledgement, against fdatasync"},
           {"floor", quantiles(floor)},
           {"broker", quantiles(ours)},
           {"p50_ratio", ours.quantile(0.5) / floor.quantile(0.5)}};
+}
+
+/// How long a broker takes to get ready: with nothing, and with 1,000 partitions after a clean
+/// stop; and the first append to each of these.
+Json start(const std::string& sluiced, const std::string& directory, size_t rounds) {
+  constexpr uint32_t kPartitions = 1000;
+  const std::string data = directory + "/start";
+  std::vector<double> empty, full;
+  for (size_t i = 0; i < rounds; ++i) {
+    std::filesystem::remove_all(data);
+    empty.push_back(BrokerProcess(sluiced, data).seconds_to_ready() * 1000);
+  }
+  Latencies first;
+  {
+    const BrokerProcess broker(sluiced, data);
+    Peer peer(broker.address());
+    peer.create_topic("many", kPartitions);
+    first = peer.produce_to_each(kPartitions);
+  }
+  for (size_t i = 0; i < rounds; ++i) {
+    full.push_back(BrokerProcess(sluiced, data).seconds_to_ready() * 1000);
+  }
+  std::filesystem::remove_all(data);
+  return {{"bench", "start to ready, and first appends to 1,000 partitions"},
+          {"empty_ms", median(empty)},
+          {"partitions_1000_ms", median(full)},
+          {"first_appends", quantiles(first)}};
+}
+
+/// What a broker holds in memory with nothing to do, and with connections that do nothing.
+Json idle(const std::string& sluiced, const std::string& directory, size_t connections) {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  const std::string data = directory + "/idle";
+  Json result;
+  {
+    const BrokerProcess broker(sluiced, data);
+    const Peer peer(broker.address());
+    const uint64_t before = resident_bytes(broker.pid());
+    std::vector<RawConnection> open;
+    for (size_t i = 0; i < connections; ++i) open.push_back(peer.connect());
+    result = {{"bench", "resident memory, idle, and with idle connections"},
+              {"idle_mb", static_cast<double>(before) / 1e6},
+              {"connections", connections},
+              {"with_connections_mb", static_cast<double>(resident_bytes(broker.pid())) / 1e6}};
+  }
+  std::filesystem::remove_all(data);
+  return result;
 }
 
 /// Work for a broker that is being counted (callgrind): produces of one 16 KiB batch and fetches of
@@ -127,48 +208,79 @@ Json drive(Peer& peer, size_t produces, size_t fetches) {
   return {{"produces", produces}, {"fetches", fetches}};
 }
 
-int run(int argc, char** argv) {
-  CLI::App app("Ratios of sluice to the machine's own speed, as JSON lines");
+struct Settings {
   std::string directory = ".";
   std::string broker = "127.0.0.1:9092";
   std::string topic = "bench";
+  std::string sluiced = "sluiced";
   int pid = 0;
   size_t rounds = 5;
   size_t connections = 1;
   size_t count = 50'000;
   size_t produces = 0;
   size_t fetches = 0;
-  app.add_option("--dir", directory, "Where scratch files go, on the disk of the broker");
-  app.add_option("-b,--broker", broker, "host:port");
-  app.add_option("--topic", topic, "An existing topic with one partition");
-  app.add_option("--pid", pid, "The broker's process, for its CPU time");
-  app.add_option("--rounds", rounds, "Pairs of floor and broker; medians are told");
-  app.add_option("--connections", connections, "For echo");
-  app.add_option("--count", count, "Requests, for echo");
+};
+
+void add_options(CLI::App& app, Settings& settings) {
+  app.add_option("--dir", settings.directory, "Where scratch files go, on the disk of the broker");
+  app.add_option("-b,--broker", settings.broker, "An IPv4 address and a port");
+  app.add_option("--topic", settings.topic, "An existing topic with one partition");
+  app.add_option("--pid", settings.pid, "The broker's process, for its CPU time");
+  app.add_option("--sluiced", settings.sluiced, "The program, for start and idle");
+  app.add_option("--rounds", settings.rounds, "Pairs of floor and broker; medians are told");
+  app.add_option("--connections", settings.connections, "For echo and idle");
+  app.add_option("--count", settings.count, "Requests, for echo");
+}
+
+using Bench = std::function<Json(const Settings&)>;
+
+/// A bench that asks a broker which is running.
+Bench with_peer(std::function<Json(const Settings&, Peer&)> bench) {
+  return [bench = std::move(bench)](const Settings& settings) {
+    Peer peer(settings.broker);
+    peer.use_topic(settings.topic);
+    return bench(settings, peer);
+  };
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Ratios of sluice to the machine's own speed, as JSON lines");
+  Settings settings;
+  add_options(app, settings);
   app.require_subcommand(1);
   app.fallthrough();
-  const auto* append_command = app.add_subcommand("append", "The storage layer alone");
-  const auto* recovery_command = app.add_subcommand("recovery", "Opening a log after a kill");
-  const auto* fetch_command = app.add_subcommand("fetch", "Fetches of cached data");
-  const auto* echo_command = app.add_subcommand("echo", "Small produces");
-  const auto* sync_command = app.add_subcommand("sync", "Produces to a topic with flush=every");
-  auto* drive_command = app.add_subcommand("drive", "Work to count instructions by");
-  drive_command->add_option("--produces", produces, "Batches of 16 KiB");
-  drive_command->add_option("--fetches", fetches, "Fetches of 1 MiB");
+  Bench chosen;
+  const auto add = [&](const char* name, const char* what, Bench bench) {
+    auto* command = app.add_subcommand(name, what);
+    command->callback([&chosen, bench = std::move(bench)] { chosen = bench; });
+    return command;
+  };
+  add("append", "The storage layer alone",
+      [](const Settings& s) { return append(s.directory, s.rounds); });
+  add("recovery", "Opening a log after a kill",
+      [](const Settings& s) { return recovery(s.directory, s.rounds); });
+  add("start", "How long sluiced takes to get ready",
+      [](const Settings& s) { return start(s.sluiced, s.directory, s.rounds); });
+  add("idle", "Memory of an idle sluiced",
+      [](const Settings& s) { return idle(s.sluiced, s.directory, s.connections); });
+  add("ingest", "Produces of 16 KiB batches", with_peer([](const Settings& s, Peer& peer) {
+        return ingest(s.directory, peer, s.pid, s.rounds);
+      }));
+  add("fetch", "Fetches of cached data", with_peer([](const Settings& s, Peer& peer) {
+        return fetch(s.directory, peer, s.pid, s.rounds);
+      }));
+  add("echo", "Small produces", with_peer([](const Settings& s, Peer& peer) {
+        return echo(s.directory, peer, s.connections, s.count);
+      }));
+  add("sync", "Produces to a topic with flush=every",
+      with_peer([](const Settings& s, Peer& peer) { return sync(s.directory, peer); }));
+  auto* drive_command = add(
+      "drive", "Work to count instructions by",
+      with_peer([](const Settings& s, Peer& peer) { return drive(peer, s.produces, s.fetches); }));
+  drive_command->add_option("--produces", settings.produces, "Batches of 16 KiB");
+  drive_command->add_option("--fetches", settings.fetches, "Fetches of 1 MiB");
   CLI11_PARSE(app, argc, argv);
-  Json result;
-  if (append_command->parsed()) {
-    result = append(directory, rounds);
-  } else if (recovery_command->parsed()) {
-    result = recovery(directory, rounds);
-  } else {
-    Peer peer(broker, topic);
-    if (fetch_command->parsed()) result = fetch(directory, peer, pid, rounds);
-    if (echo_command->parsed()) result = echo(directory, peer, connections, count);
-    if (drive_command->parsed()) result = drive(peer, produces, fetches);
-    if (sync_command->parsed()) result = sync(directory, peer);
-  }
-  std::cout << result.dump() << "\n";
+  std::cout << chosen(settings).dump() << "\n";
   return 0;
 }
 

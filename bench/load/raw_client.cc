@@ -1,6 +1,8 @@
 #include "bench/load/raw_client.h"
 
+#include <algorithm>
 #include <array>
+#include <thread>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -43,14 +45,18 @@ void RawConnection::send(ByteView bytes) const {
   }
 }
 
+size_t RawConnection::receive_some(MutableBytes into) const {
+  const ssize_t n = ::recv(descriptor_, into.data(), into.size(), 0);
+  CHECK(n > 0, "the peer answers");
+  return static_cast<size_t>(n);
+}
+
 size_t RawConnection::receive(const std::function<size_t(ByteView)>& whole,
                               MutableBytes into) const {
   size_t have = 0;
   size_t size = 0;
   while (size == 0 || have < size) {
-    const ssize_t n = ::recv(descriptor_, into.data() + have, into.size() - have, 0);
-    CHECK(n > 0, "the peer answers");
-    have += static_cast<size_t>(n);
+    have += receive_some(into.subspan(have));
     if (size == 0) size = whole(into.first(have));
   }
   CHECK(have == size, "a peer that is asked once answers once");
@@ -72,6 +78,18 @@ Latencies ask_one(const RawConnection& connection, const Question& question, siz
 }
 
 }  // namespace
+
+Latencies at_rate(double rate, size_t count, const std::function<void()>& work) {
+  const auto step =
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(1 / rate));
+  Latencies latencies;
+  for (auto due = Clock::now(); latencies.count() < count; due += step) {
+    std::this_thread::sleep_until(due);
+    work();
+    latencies.add(Clock::now() - due);
+  }
+  return latencies;
+}
 
 Latencies ask(const std::vector<RawConnection>& connections, const Question& question,
               size_t count) {
@@ -101,6 +119,33 @@ Latencies ask(const std::vector<RawConnection>& connections, const Question& que
   for (const auto& connection : connections) connection.receive(question.whole, answer);
   ::close(poll);
   return latencies;
+}
+
+Rate stream(const RawConnection& connection, const Question& question, size_t window,
+            size_t count) {
+  std::vector<std::byte> answers(64 << 10);
+  Rate rate;
+  size_t sent = 0;
+  size_t have = 0;
+  const auto start = Clock::now();
+  while (rate.operations < count) {
+    for (; sent < count && sent < rate.operations + window; ++sent) {
+      connection.send(question.request);
+    }
+    have += connection.receive_some(MutableBytes(answers).subspan(have));
+    ByteView rest = ByteView(answers).first(have);
+    for (;;) {
+      const size_t size = question.whole(rest);
+      if (size == 0 || size > rest.size()) break;
+      rest = rest.subspan(size);
+      ++rate.operations;
+    }
+    have = rest.size();
+    std::copy(rest.begin(), rest.end(), answers.begin());
+  }
+  rate.bytes = rate.operations * question.request.size();
+  rate.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return rate;
 }
 
 }  // namespace sluice::bench

@@ -22,6 +22,8 @@ class RawConnection {
 
   int descriptor() const { return descriptor_; }
   void send(ByteView bytes) const;
+  /// At least one byte.
+  size_t receive_some(MutableBytes into) const;
   /// Receives until `whole` says how many bytes the answer has, and these; what it said. `whole`
   /// sees what came so far and says 0 while it cannot tell; `into` has room for all.
   size_t receive(const std::function<size_t(ByteView)>& whole, MutableBytes into) const;
@@ -29,6 +31,9 @@ class RawConnection {
  private:
   int descriptor_;
 };
+
+/// Does `work` `count` times at `rate` a second; the times it took, from when each was due.
+Latencies at_rate(double rate, size_t count, const std::function<void()>& work);
 
 /// How a peer is asked for small things again and again.
 struct Question {
@@ -39,5 +44,8 @@ struct Question {
 /// One request at a time on each connection, `count` answers in all.
 Latencies ask(const std::vector<RawConnection>& connections, const Question& question,
               size_t count);
+
+/// Keeps `window` requests under way on one connection until `count` were answered.
+Rate stream(const RawConnection& connection, const Question& question, size_t window, size_t count);
 
 }  // namespace sluice::bench
