@@ -46,6 +46,13 @@ TEST_F(ProducerLimitsTest, RefusesARecordThatCanNeverFit) {
   EXPECT_TRUE(send("small"));
 }
 
+TEST_F(ProducerLimitsTest, TakesAnAnswerWithAHeaderLargerThanARequestMayHave) {
+  broker.cluster_id = std::string(2'000'000, 'c');
+  ASSERT_TRUE(send("x"));
+  ASSERT_TRUE(flush());
+  EXPECT_EQ(broker.values("t", 0).size(), 1u);
+}
+
 TEST_F(ProducerLimitsTest, KeepsBatchesBelowTheTopicsLimit) {
   broker.topics.at("t").max_message_bytes = 1000;
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(send(std::string(50, 'x') + std::to_string(i)));

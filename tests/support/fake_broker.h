@@ -112,6 +112,7 @@ class FakeBroker {
   /// The largest max_bytes that a fetch asked for.
   size_t largest_fetch = 0;
   uint32_t max_frame_bytes = 100'000'000;
+  std::string cluster_id = "fake";
 
  private:
   struct Fetching {
@@ -227,7 +228,7 @@ class FakeBroker {
   }
 
   void metadata(const native::MetadataRequest& request, native::MetadataResponse& response) {
-    response.set_cluster_id("fake");
+    response.set_cluster_id(cluster_id);
     response.set_controller(1);
     auto& broker = *response.add_brokers();
     broker.set_node_id(1);
