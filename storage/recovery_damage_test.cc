@@ -126,6 +126,16 @@ TEST_F(RecoveryDamageTest, ALostMiddleSegmentIsDamageUnlessCompactionLeavesGaps)
   EXPECT_EQ(log().ends().end, Offset(110));
 }
 
+TEST_F(RecoveryDamageTest, ABatchWhoseOffsetLiesInTheNextSegmentIsDamage) {
+  world_.params().recovery_point = Offset(0);
+  world_.params().cleaned_end = Offset(110);  // so that a gap alone proves nothing
+  // The fifth byte of the offset, which no checksum covers.
+  world_.flip_byte(kFirst, world_.size_of(kFirst) - batch_size() + 4);
+  open();
+  ASSERT_TRUE(log().damage());
+  EXPECT_LT(log().ends().end, second_);
+}
+
 TEST_F(RecoveryDamageTest, KeepsASnapshotThatTheDiskDidNotGive) {
   const char* const snapshot = "00000000000000000110.snapshot";
   ASSERT_THAT(world_.files(), Contains(snapshot));

@@ -67,6 +67,9 @@ std::optional<PlacedHeader> SegmentCheck::decode(ByteView bytes) {
   } else if (header->base_offset < expected_) {
     failure_ = "offset " + std::to_string(header->base_offset.value()) + " where " +
                std::to_string(expected_.value()) + " or more is expected";
+  } else if (header->next_offset() > limit_) {
+    failure_ = "offset " + std::to_string(header->last_offset().value()) +
+               " where the next segment begins at " + std::to_string(limit_.value());
   }
   if (failure_) return std::nullopt;
   return batch;
