@@ -13,7 +13,7 @@ namespace sluice {
 
 /// For what we did wrong; what the world does wrong is an Error. The second argument names the
 /// invariant in words. Stays on in every build.
-#define CHECK(condition, invariant)                                          \
-  (__builtin_expect(static_cast<bool>(condition), 1)                         \
-       ? static_cast<void>(0)                                                \
+#define CHECK(condition, invariant)                  \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::sluice::check_failed(__FILE__, __LINE__, #condition, (invariant)))

@@ -75,23 +75,23 @@ inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(
 #define SLUICE_CONCAT(a, b) SLUICE_CONCAT_INNER(a, b)
 
 /// Leaves the function with the error of a Result, in a function and in a coroutine.
-#define RETURN_IF_ERROR(...)                                                                 \
-  do {                                                                                       \
+#define RETURN_IF_ERROR(...)                                                                       \
+  do {                                                                                             \
     if (auto result_ = (__VA_ARGS__); !result_) return ::sluice::fail(std::move(result_).error()); \
   } while (0)
-#define CO_RETURN_IF_ERROR(...)                                                              \
-  do {                                                                                       \
-    if (auto result_ = (__VA_ARGS__); !result_)                                              \
-      co_return ::sluice::fail(std::move(result_).error());                                  \
+#define CO_RETURN_IF_ERROR(...)                             \
+  do {                                                      \
+    if (auto result_ = (__VA_ARGS__); !result_)             \
+      co_return ::sluice::fail(std::move(result_).error()); \
   } while (0)
 /// ASSIGN_OR_RETURN(auto file, open(path));
-#define ASSIGN_OR_RETURN(target, ...)                                                  \
-  auto SLUICE_CONCAT(result_, __LINE__) = (__VA_ARGS__);                               \
-  if (!SLUICE_CONCAT(result_, __LINE__))                                               \
-    return ::sluice::fail(std::move(SLUICE_CONCAT(result_, __LINE__)).error());        \
+#define ASSIGN_OR_RETURN(target, ...)                                           \
+  auto SLUICE_CONCAT(result_, __LINE__) = (__VA_ARGS__);                        \
+  if (!SLUICE_CONCAT(result_, __LINE__))                                        \
+    return ::sluice::fail(std::move(SLUICE_CONCAT(result_, __LINE__)).error()); \
   target = std::move(*SLUICE_CONCAT(result_, __LINE__))
-#define CO_ASSIGN_OR_RETURN(target, ...)                                               \
-  auto SLUICE_CONCAT(result_, __LINE__) = (__VA_ARGS__);                               \
-  if (!SLUICE_CONCAT(result_, __LINE__))                                               \
-    co_return ::sluice::fail(std::move(SLUICE_CONCAT(result_, __LINE__)).error());     \
+#define CO_ASSIGN_OR_RETURN(target, ...)                                           \
+  auto SLUICE_CONCAT(result_, __LINE__) = (__VA_ARGS__);                           \
+  if (!SLUICE_CONCAT(result_, __LINE__))                                           \
+    co_return ::sluice::fail(std::move(SLUICE_CONCAT(result_, __LINE__)).error()); \
   target = std::move(*SLUICE_CONCAT(result_, __LINE__))

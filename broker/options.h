@@ -43,9 +43,9 @@ struct BrokerOptions {
 /// Every key of sluiced.toml, the environment (SLUICE_...) and --set.
 const SettingsTable<BrokerOptions>& broker_settings();
 
-/// What stands on its own as keys is consistent as a whole: addresses parse, clients can be told one
-/// to connect to, directories are named and differ. invalid_config names the key, the value and the
-/// way out.
+/// What stands on its own as keys is consistent as a whole: addresses parse, clients can be told
+/// one to connect to, directories are named and differ. invalid_config names the key, the value and
+/// the way out.
 Result<> check_options(const BrokerOptions& options);
 
 }  // namespace sluice::broker

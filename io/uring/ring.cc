@@ -41,8 +41,7 @@ Result<std::unique_ptr<Ring>> Ring::make(AsioLoop& loop) {
   }
   made->open_ = true;
   // The ring's own descriptor is readable while there are completions to take: no eventfd to read.
-  made->watch_ =
-      loop.watch(made->ring_.ring_fd, [ring = made.get()] { ring->take_completions(); });
+  made->watch_ = loop.watch(made->ring_.ring_fd, [ring = made.get()] { ring->take_completions(); });
   return made;
 }
 
