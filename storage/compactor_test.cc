@@ -171,7 +171,7 @@ struct Rig {
   LogParams params;
 };
 
-constexpr int kRecords = 36;
+constexpr int kRecords = 16;
 constexpr int kKeys = 4;
 
 io::Task<Result<>> fill_and_compact(Rig& rig, Log& log, int& synced) {
