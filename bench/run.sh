@@ -24,8 +24,12 @@ end_to_end() {
     printf "{\"bench\":\"%s\",\"broker_cpu_seconds_per_gb\":%.2f,\"result\":%s}\n", name, seconds / 100 / gb, $0 }'
 }
 
+# What one bench left to be written is not to be paid by the next.
+settle() { sync -f "$dir"; }
+
 alone append
 alone recovery
+settle
 alone --rounds 9 start
 alone --connections 10000 idle
 strip -o "$dir/stripped" "$bin/sluiced"
@@ -37,15 +41,21 @@ for topic in ingest fetch echo e2e latency; do "$bin/sluice" -q topic create "$t
 "$bin/sluice" -q topic create synced -p 1 -c flush=every
 "$bin/sluice" -q topic create synced8 -p 8 -c flush=every
 
-load --topic ingest ingest
-load --topic fetch fetch
-load --topic echo echo --connections 1
-load --topic echo echo --connections 100
-load --topic synced sync
+settle
 end_to_end "produce, one producer, 100-byte records, 16 KiB batches" \
   "${sluice[@]}" bench produce e2e --records 10000000 --size 100 --acks 1
 end_to_end "consume" "${sluice[@]}" bench consume e2e
+settle
 end_to_end "latency, 10,000 records a second of 1 KiB, acks 1, linger 0" \
   "${sluice[@]}" bench latency latency --rate 10000 --size 1024 --duration 10
+settle
 end_to_end "produce with flush=every, 8 producers, 1 KiB" \
   "${sluice[@]}" bench produce synced8 --records 1000000 --size 1024 --producers 8 --acks all
+settle
+load --topic ingest ingest
+settle
+load --topic fetch fetch
+settle
+load --topic echo echo --connections 1
+load --topic echo echo --connections 100
+load --topic synced sync

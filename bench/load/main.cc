@@ -105,7 +105,7 @@ Json fetch(const std::string& directory, Peer& peer, int pid, size_t rounds) {
 }
 
 Json ingest(const std::string& directory, Peer& peer, int pid, size_t rounds) {
-  constexpr uint64_t kTotal = 1ULL << 30;
+  constexpr uint64_t kTotal = 256 << 20;
   constexpr size_t kWindow = 5;
   std::vector<double> floors, ours, cpu, user, floor_cpu;
   for (size_t i = 0; i < rounds; ++i) {
