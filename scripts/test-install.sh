@@ -34,11 +34,16 @@ done
 address=$(sed -n 's/.*event=ready .*listen=\([^ ]*\).*/\1/p' "$dir/broker.log")
 [ -n "$address" ] || { echo "test-install: the broker did not get ready:" >&2; cat "$dir/broker.log" >&2; exit 1; }
 
+# quietly COMMAND...: what it printed is shown only when it fails.
+quietly() {
+  "$@" >"$dir/said" 2>&1 || { cat "$dir/said" >&2; return 1; }
+}
+
 for compiler in clang++-19 g++; do
   command -v "$compiler" >/dev/null || continue
-  cmake -S "$dir/hello" -B "$dir/build-$compiler" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
-    -DCMAKE_PREFIX_PATH="$dir/prefix" >/dev/null
-  cmake --build "$dir/build-$compiler" >/dev/null
+  quietly cmake -S "$dir/hello" -B "$dir/build-$compiler" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+    -DCMAKE_PREFIX_PATH="$dir/prefix"
+  quietly cmake --build "$dir/build-$compiler"
   said=$("$dir/build-$compiler/hello" "$address")
   for name in world moon stars; do
     grep -q ": hello $name\$" <<<"$said" || { echo "test-install: 'hello $name' is missing from: $said" >&2; exit 1; }

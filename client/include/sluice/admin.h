@@ -56,7 +56,7 @@ struct NewTopic {
   /// 0: the broker's default.
   uint32_t partitions = 0;
   uint32_t replication_factor = 0;
-  std::map<std::string, std::string> configs;
+  std::map<std::string, std::string> configs = {};
   bool validate_only = false;
 };
 struct CreatedTopic {

@@ -12,16 +12,17 @@
 
 namespace sluice::client {
 
-/// A record to be sent; the views need to live only until send() returns.
+/// A record to be sent; the views need to live only until send() returns. Every field has a default,
+/// so that naming only some of them warns nowhere.
 struct OutgoingRecord {
-  std::optional<std::string_view> key;
-  std::optional<std::string_view> value;
-  std::span<const Header> headers;
+  std::optional<std::string_view> key = {};
+  std::optional<std::string_view> value = {};
+  std::span<const Header> headers = {};
   /// Chosen by the partitioner when absent: murmur2 of the key as Kafka's clients do, sticky
   /// without a key.
-  std::optional<PartitionId> partition;
+  std::optional<PartitionId> partition = {};
   /// Now, when absent.
-  std::optional<Timestamp> timestamp;
+  std::optional<Timestamp> timestamp = {};
 };
 
 /// Where a record went. `durability` says what was reached, not what was asked for.

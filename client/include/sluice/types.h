@@ -80,7 +80,7 @@ Result<> set_property(ConsumerOptions& options, std::string_view name, std::stri
 
 struct Header {
   std::string_view key;
-  std::optional<std::string_view> value;
+  std::optional<std::string_view> value = {};
 };
 
 struct Partition {
