@@ -49,8 +49,7 @@ TEST(Framing, RefusesWhatIsTooLarge) {
 }
 
 TEST(Protocol, DocumentsEveryErrorOfTheTable) {
-  const std::string here = __FILE__;
-  std::ifstream file(here.substr(0, here.rfind('/')) + "/PROTOCOL.md");
+  std::ifstream file(SLUICE_PROTOCOL_DOCUMENT);
   ASSERT_TRUE(file);
   std::set<std::string> documented;
   const std::regex row(R"(\| (\d+) \| `(\w+)` \| (yes)? ?\| .* \|)");
