@@ -59,3 +59,12 @@ settle
 load --topic echo echo --connections 1
 load --topic echo echo --connections 100
 load --topic synced sync
+
+# The floor serves its hundred connections with one thread. With a thread more than there are cores beside the client, the
+# slowest of a hundred are those whose worker was not scheduled.
+stop_broker
+echo '{"with":"workers=1, as many threads as the floor has"}'
+broker_flags="--set workers=1" start_broker "$dir"
+load --topic echo echo --connections 100
+end_to_end "latency, 10,000 records a second of 1 KiB, acks 1, linger 0" \
+  "${sluice[@]}" bench latency latency --rate 10000 --size 1024 --duration 10

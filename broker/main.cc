@@ -21,8 +21,6 @@
 #include "io/process.h"
 #include "io/system.h"
 
-extern char** environ;
-
 namespace sluice::broker {
 namespace {
 

@@ -10,7 +10,7 @@ build=(
   nlohmann-json3-dev protobuf-compiler zlib1g-dev
 )
 test=(
-  clang-format-19 libbenchmark-dev libclang-rt-19-dev libgmock-dev libgtest-dev
+  clang-format-19 clang-tidy-19 libbenchmark-dev libclang-rt-19-dev libgmock-dev libgtest-dev
   curl e2fsprogs llvm-19 prometheus procps strace valgrind wamerican
 )
 

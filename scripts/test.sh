@@ -64,6 +64,7 @@ step "asan: unit tests" run asan -L quick -j2
 grep -hE 'states checked' build/asan/Testing/Temporary/LastTest.log || true
 if [ "$only" = all ]; then
   step "release: build" scripts/build.sh release sluiced sluice cluster_test sluice_load sluice_micro
+  step "clang-tidy" scripts/check-tidy.sh
   step "release: real processes" run release -L cluster -j1
   step "release: instructions of a produce and a fetch" bench/ratchet.sh
   step "tsan: build" scripts/build.sh tsan $threaded

@@ -37,7 +37,7 @@ class Background {
     std::chrono::milliseconds retention;
     std::chrono::milliseconds compaction;
   };
-  Background(Ports ports, Intervals intervals) : ports_(std::move(ports)), intervals_(intervals) {}
+  Background(Ports ports, Intervals intervals) : ports_(ports), intervals_(intervals) {}
 
   void start();
   /// Reads a log again that may be damaged; nothing to do while that is under way. From any loop.

@@ -41,7 +41,7 @@ class Compactor {
     Offset cleaned_end{-1};
   };
   /// `map_bytes`: most that the table of keys takes.
-  Compactor(Ports ports, size_t map_bytes) : ports_(std::move(ports)), map_bytes_(map_bytes) {}
+  Compactor(Ports ports, size_t map_bytes) : ports_(ports), map_bytes_(map_bytes) {}
 
   /// How urgent it is to compact the log; 0: there is nothing to do.
   io::Task<Result<double>> dirty_ratio(const Target& target) const;

@@ -142,7 +142,7 @@ io::Task<Result<std::shared_ptr<Log>>> LogSet::create(TopicPartition partition, 
   params.directory = directory->path();
   params.partition = partition;
   params.topic_id = topic_id;
-  params.options = std::move(options);
+  params.options = options;
   auto log = co_await Log::create(state.log_ports(*directory, partition), std::move(params));
   if (!log) {
     state.table.release(partition);

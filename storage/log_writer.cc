@@ -138,8 +138,9 @@ io::Task<bool> LogWriter::make_room(PendingAppend& append, size_t place) {
   append.header.base_offset = next_;
   auto open = refusal();
   if (open) open = co_await roll_segment();
-  if (!open) append.outcome = fail(std::move(open).error());
-  co_return open.has_value();
+  const bool made = open.has_value();
+  if (!made) append.outcome = fail(std::move(open).error());
+  co_return made;
 }
 
 /// Gives a client's or coordinator's batch its offsets and gathers it, unless it repeats an earlier

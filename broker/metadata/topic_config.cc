@@ -134,7 +134,7 @@ Result<TopicOptions> topic_options(const TopicOptions& defaults, const ConfigMap
     return fail(Errc::invalid_config,
                 "cleanup.policy is empty; it must be delete, compact or compact,delete");
   }
-  return std::move(loaded.options);
+  return loaded.options;
 }
 
 std::vector<TopicConfigRow> describe_topic_config(const TopicOptions& defaults,

@@ -16,8 +16,8 @@ namespace sluice::broker {
 class Wakes {
  public:
   Wakes() = default;
-  Wakes(Wakes&&) = default;
-  Wakes& operator=(Wakes&&) = default;
+  Wakes(Wakes&&) noexcept = default;
+  Wakes& operator=(Wakes&&) noexcept = default;
   /// Nobody else may resume `handle` from now on.
   void add(io::Loop& loop, std::coroutine_handle<> handle) { claimed_.push_back({&loop, handle}); }
   void resume_all() {

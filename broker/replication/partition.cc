@@ -46,7 +46,7 @@ struct Partition::CommitAwait final : io::Timer {
 };
 
 Partition::Partition(PartitionKey key, std::shared_ptr<storage::Log> log, NodeId self)
-    : key_(std::move(key)),
+    : key_(key),
       log_(std::move(log)),
       self_(self),
       high_watermark_(first_high_watermark(*log_).value()),
@@ -248,7 +248,7 @@ void Partition::unwatch(Watcher& watcher) {
 
 void Partition::set_options(storage::LogOptions options) {
   const bool every = options.flush == storage::FlushPolicy::every;
-  log_->set_options(std::move(options));
+  log_->set_options(options);
   flushes_every_.store(every, std::memory_order_relaxed);
 }
 
