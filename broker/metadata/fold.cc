@@ -39,10 +39,22 @@ IdList appended(const IdList& list, const Uuid& id, size_t limit) {
   return std::make_shared<const std::vector<Uuid>>(std::move(ids));
 }
 
+template <class Ids>
+std::vector<NodeId> nodes_from(const Ids& ids) {
+  std::vector<NodeId> nodes;
+  nodes.reserve(static_cast<size_t>(ids.size()));
+  for (const int32_t id : ids) nodes.push_back(NodeId{id});
+  return nodes;
+}
+
 PartitionImage partition_from(const cluster::PartitionAssignment& from) {
   PartitionImage to;
-  for (const int32_t id : from.replicas()) to.replicas.push_back(NodeId{id});
-  for (const int32_t id : from.in_sync()) to.in_sync.push_back(NodeId{id});
+  to.replicas = nodes_from(from.replicas());
+  to.in_sync = nodes_from(from.in_sync());
+  to.eligible = nodes_from(from.eligible());
+  to.adding = nodes_from(from.adding());
+  to.removing = nodes_from(from.removing());
+  to.partition_epoch = from.partition_epoch();
   to.leader = NodeId{from.leader()};
   to.leader_epoch = LeaderEpoch{from.leader_epoch()};
   return to;
@@ -51,6 +63,10 @@ PartitionImage partition_from(const cluster::PartitionAssignment& from) {
 void partition_to(const PartitionImage& from, cluster::PartitionAssignment& to) {
   for (const NodeId id : from.replicas) to.add_replicas(id.value());
   for (const NodeId id : from.in_sync) to.add_in_sync(id.value());
+  for (const NodeId id : from.eligible) to.add_eligible(id.value());
+  for (const NodeId id : from.adding) to.add_adding(id.value());
+  for (const NodeId id : from.removing) to.add_removing(id.value());
+  to.set_partition_epoch(from.partition_epoch);
   to.set_leader(from.leader.value());
   to.set_leader_epoch(from.leader_epoch.value());
 }
@@ -70,7 +86,10 @@ Result<> apply(MetadataImage& image, const cluster::ClusterCreated& record) {
 Result<> apply(MetadataImage& image, const cluster::BrokerRegistered& record) {
   const NodeId id{record.node_id()};
   std::erase_if(image.brokers, [&](const BrokerImage& broker) { return broker.id == id; });
-  BrokerImage broker{id, record.host(), static_cast<uint16_t>(record.port()), record.rack()};
+  BrokerImage broker{.id = id,
+                     .host = record.host(),
+                     .port = static_cast<uint16_t>(record.port()),
+                     .rack = record.rack()};
   const auto at = std::ranges::upper_bound(image.brokers, id, {}, &BrokerImage::id);
   image.brokers.insert(at, std::move(broker));
   if (!record.unclean()) return {};
@@ -181,6 +200,11 @@ Result<> apply(MetadataImage& image, const cluster::MetadataRecord& record) {
       return apply(image, record.topic_config_set());
     case cluster::MetadataRecord::kProducerIdBlock:
       return apply(image, record.producer_id_block());
+    case cluster::MetadataRecord::kBrokerFenced:
+    case cluster::MetadataRecord::kBrokerUnfenced:
+    case cluster::MetadataRecord::kBrokerDraining:
+    case cluster::MetadataRecord::kBrokerRemoved:
+    case cluster::MetadataRecord::kPartitionChanged:
     case cluster::MetadataRecord::RECORD_NOT_SET:
       break;
   }

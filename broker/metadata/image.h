@@ -18,6 +18,13 @@ struct BrokerImage {
   std::string host;
   uint16_t port = 0;
   std::string rack;
+  /// Index of the entry that registered it; 0: by a version without clusters.
+  uint64_t epoch = 0;
+  Uuid incarnation;
+  Uuid directory_id;
+  /// Not heard of, or not caught up: leads nothing and is in no in-sync set.
+  bool fenced = false;
+  bool draining = false;
   bool operator==(const BrokerImage&) const = default;
 };
 
@@ -26,6 +33,13 @@ struct PartitionImage {
   std::vector<NodeId> in_sync;
   NodeId leader{-1};
   LeaderEpoch leader_epoch{0};
+  /// Grows by one with each change.
+  uint32_t partition_epoch = 0;
+  /// Out of sync with all that is committed: may lead without a loss (KIP-966).
+  std::vector<NodeId> eligible;
+  /// Of a move under way; both among `replicas`.
+  std::vector<NodeId> adding;
+  std::vector<NodeId> removing;
   bool operator==(const PartitionImage&) const = default;
 };
 
