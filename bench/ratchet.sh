@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${1:-$PWD/build/release/bin}
-. bench/broker.sh
+. scripts/broker.sh
 dir=$(mktemp -d)
 trap 'stop_broker; rm -rf "$dir"' EXIT
 # Valgrind 3.19 does not read clang 19's debug information; the symbols are enough.
