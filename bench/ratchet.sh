@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${1:-$PWD/build/release/bin}
-. bench/broker.sh
+. scripts/broker.sh
 dir=$(mktemp -d)
 trap 'stop_broker; rm -rf "$dir"' EXIT
 # Valgrind 3.19 does not read clang 19's debug information; the symbols are enough.
@@ -22,18 +22,21 @@ count() {
   sed -n 's/^totals: //p' "$dir/callgrind.out"
 }
 
-few=$(count 500 0)
-more=$(count 1500 0)
-fetched=$(count 500 500)
-produce=$(((more - few) / 1000))
-fetch=$(((fetched - few) / 500))
-failed=0
-check() {
-  local allowed
-  allowed=$(awk -v what="$1" '$1 == what { print $2 }' bench/ratchet.txt)
-  echo "$1: $2 instructions, $allowed allowed"
-  [ "$2" -le $((allowed + allowed / 20)) ] || failed=1
-}
-check produce "$produce"
-check fetch "$fetch"
+allowed() { awk -v what="$1" '$1 == what { print $2 }' bench/ratchet.txt; }
+# within WHAT COUNT: at most 5 % above what is allowed.
+within() { [ "$2" -le $(($(allowed "$1") * 21 / 20)) ]; }
+
+# A reader that is slow to be scheduled leaves more to be sent in parts and woken for: noise only adds, so the least of
+# three counts.
+failed=1
+for _ in 1 2 3; do
+  few=$(count 500 0)
+  more=$(count 1500 0)
+  fetched=$(count 500 500)
+  produce=$(((more - few) / 1000))
+  fetch=$(((fetched - few) / 500))
+  echo "produce: $produce instructions, $(allowed produce) allowed"
+  echo "fetch: $fetch instructions, $(allowed fetch) allowed"
+  within produce "$produce" && within fetch "$fetch" && failed=0 && break
+done
 exit $failed

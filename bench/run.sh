@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/build/release/bin
-. bench/broker.sh
+. scripts/broker.sh
 dir=$(mktemp -d "${1:-/tmp}/sluice-bench.XXXXXX")
 trap 'stop_broker; rm -rf "$dir"' EXIT
 load() { "$bin/sluice_load" -b "$SLUICE_BROKERS" --dir "$dir" --pid "$broker" "$@"; }

@@ -15,28 +15,14 @@ if [ ! -r "$words" ]; then
     --no-install-recommends wamerican >/dev/null
 fi
 scripts/build.sh release
-export PATH="$PWD/build/release/bin:$PATH"
+bin=$PWD/build/release/bin
+export PATH="$bin:$PATH"
+. scripts/broker.sh
 
 dir=$(mktemp -d)
-broker=
-stop() {
-  [ -n "$broker" ] && kill "$broker" 2>/dev/null && wait "$broker" 2>/dev/null
-  rm -rf "$dir"
-}
-trap stop EXIT
+trap 'stop_broker; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
-
-# Port 0: the system picks free ones, and the broker's line that it is ready names them.
-sluiced --data "$dir/data" --listen 127.0.0.1:0 --admin 127.0.0.1:0 2>"$dir/broker.log" &
-broker=$!
-for _ in $(seq 200); do
-  grep -q 'event=ready' "$dir/broker.log" && break
-  kill -0 "$broker" 2>/dev/null || { cat "$dir/broker.log" >&2; exit 1; }
-  sleep 0.05
-done
-SLUICE_BROKERS=$(sed -n 's/.*event=ready .*listen=\([^ ]*\).*/\1/p' "$dir/broker.log")
-[ -n "$SLUICE_BROKERS" ] || { echo "quickstart: the broker did not get ready:" >&2; cat "$dir/broker.log" >&2; exit 1; }
-export SLUICE_BROKERS
+start_broker "$dir"
 echo "broker $broker is ready on $SLUICE_BROKERS"
 
 # The key is the line's number, so that every record is told from every other.

@@ -11,10 +11,11 @@ for tool in mkfs.ext4 losetup perl; do
   command -v "$tool" >/dev/null || { echo "test-power-cut: there is no $tool here" >&2; exit 77; }
 done
 scripts/build.sh release
-export PATH="$PWD/build/release/bin:$PATH"
+bin=$PWD/build/release/bin
+export PATH="$bin:$PATH"
+. scripts/broker.sh
 
 dir=$(mktemp -d)
-broker=
 feeder=
 clean_up() {
   for process in $feeder $broker; do kill -9 "$process" 2>/dev/null || true; done
@@ -30,18 +31,10 @@ truncate -s 400M "$dir/image"
 mkfs.ext4 -q "$dir/image"
 mount -o loop "$dir/image" "$dir/disk" 2>/dev/null ||
   { echo "test-power-cut: cannot mount a loop device here" >&2; exit 77; }
-
-start_broker() {
-  sluiced --data "$dir/disk/data" --listen 127.0.0.1:0 --admin 127.0.0.1:0 2>"$dir/broker.log" &
-  broker=$!
-  for _ in $(seq 400); do
-    grep -q 'event=ready' "$dir/broker.log" && break
-    kill -0 "$broker" 2>/dev/null || { cat "$dir/broker.log" >&2; exit 1; }
-    sleep 0.05
-  done
-  SLUICE_BROKERS=$(sed -n 's/.*event=ready .*listen=\([^ ]*\).*/\1/p' "$dir/broker.log")
-  export SLUICE_BROKERS
-}
+# Only the data lie on the disk that fails, not the broker's log of what happened.
+mkdir "$dir/disk/data"
+sync -f "$dir/disk"
+ln -s "$dir/disk/data" "$dir/data"
 
 # One run of `sluice produce` a batch of lines: it is acknowledged as a whole when the exit code says so.
 feed() {
@@ -54,7 +47,7 @@ feed() {
 }
 
 : >"$dir/acknowledged"
-start_broker
+start_broker "$dir"
 sluice topic create t -p 1 -c flush=every
 for round in $(seq "$rounds"); do
   before=$(wc -l <"$dir/acknowledged")
@@ -73,7 +66,7 @@ for round in $(seq "$rounds"); do
   broker=
   umount "$dir/disk"
   mount -o loop "$dir/image" "$dir/disk"
-  start_broker
+  start_broker "$dir"
   sluice consume t --until end | LC_ALL=C sort -u >"$dir/stored"
   LC_ALL=C sort -u "$dir/acknowledged" >"$dir/wanted"
   lost=$(LC_ALL=C comm -23 "$dir/wanted" "$dir/stored" | wc -l)

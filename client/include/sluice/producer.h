@@ -12,8 +12,8 @@
 
 namespace sluice::client {
 
-/// A record to be sent; the views need to live only until send() returns. Every field has a default,
-/// so that naming only some of them warns nowhere.
+/// A record to be sent; the views need to live only until send() returns. Every field has a
+/// default, so that naming only some of them warns nowhere.
 struct OutgoingRecord {
   std::optional<std::string_view> key = {};
   std::optional<std::string_view> value = {};

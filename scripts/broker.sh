@@ -1,5 +1,6 @@
-# For the bench scripts: start_broker DIR [WRAPPER...] and stop_broker. Sets broker (its process) and SLUICE_BROKERS.
-# Expects $bin to hold sluiced and sluice.
+# For scripts that need a broker: start_broker DIR [WRAPPER...] runs one on DIR/data and free ports and waits until it is
+# ready, stop_broker stops it. Sets broker (its process) and SLUICE_BROKERS. Takes sluiced from $bin, or $sluiced.
+broker=
 
 start_broker() {
   local dir=$1
@@ -20,7 +21,7 @@ start_broker() {
 }
 
 stop_broker() {
-  [ -n "${broker:-}" ] || return 0
+  [ -n "$broker" ] || return 0
   kill "$broker" 2>/dev/null || true
   wait "$broker" 2>/dev/null || true
   broker=
