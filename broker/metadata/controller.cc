@@ -15,6 +15,8 @@ namespace {
 
 /// Ticks come far more often; a longer pause was the controller's own.
 constexpr Duration kLongestTick = std::chrono::milliseconds(300);
+/// Between two lots of replicas that leave a broker.
+constexpr Duration kDrainEvery = std::chrono::milliseconds(500);
 
 Result<> check_epoch(const MetadataImage& image, NodeId id, uint64_t epoch) {
   const BrokerImage* broker = image.broker(id);
@@ -166,7 +168,10 @@ MetadataRecords Controller::spread(const MetadataImage& image, const BrokerState
   if (now < next_balance_ || image.brokers.size() < 2) return {};
   next_balance_ = now + options_.balance_every;
   auto records = drain_brokers(image, states, defaults_, options_.moves_at_once);
-  if (!records.empty()) return records;
+  if (!records.empty()) {
+    next_balance_ = now + std::min(kDrainEvery, options_.balance_every);
+    return records;
+  }
   return balance_leaders(image, states, options_.imbalance_percent, options_.command_bytes);
 }
 
