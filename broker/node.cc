@@ -34,7 +34,7 @@ struct Node::Verbs {
   Verbs(MetadataStore& store, PartitionSet& partitions, const PartitionTable& table,
         storage::LogSet& logs, const BrokerOptions& options, Random& random)
       : ids(store, options.node_id),
-        topics_ports{store, partitions, table, options.topics, options.node_id, random},
+        topics_ports{store, partitions, table, options.topics, random},
         produce(table),
         fetch(table),
         list_offsets(table),

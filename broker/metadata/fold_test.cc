@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/metadata/snapshot_codec.h"
+
 namespace sluice::broker {
 namespace {
 

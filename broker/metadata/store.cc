@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/uuid.h"
 #include "broker/metadata/fold.h"
+#include "broker/metadata/snapshot_codec.h"
 
 namespace sluice::broker {
 
@@ -24,8 +25,19 @@ MetadataSubscriber MetadataStore::subscriber() {
 
 void MetadataStore::publish(MetadataImage image) {
   auto next = std::make_shared<const MetadataImage>(std::move(image));
+  const auto shown = next;
   // The old image dies outside of the lock.
   std::swap(*image_.lock(), next);
+  published_.notify_all();
+  for (const auto& callback : callbacks_) callback(shown);
+}
+
+io::Task<void> MetadataStore::reached(uint64_t index) {
+  for (;;) {
+    const uint64_t ticket = published_.ticket();
+    if (image()->version >= index) co_return;
+    co_await published_.wait(ticket);
+  }
 }
 
 Result<> MetadataStore::apply(uint64_t index, ByteView bytes) {

@@ -106,6 +106,8 @@ void add_records(SettingsTable<TopicOptions>& table) {
             "An idempotent producer silent for so long is forgotten.", at_least(1000));
   table.add("min.insync.replicas", &TopicOptions::min_insync_replicas,
             "With acks = all, how many replicas must have a record.", between(1, kMaxInt));
+  table.add("unclean.leader.election.enable", &TopicOptions::unclean_leader_election,
+            "Whether a replica that misses records may lead when no other is left: they are lost.");
 }
 
 std::vector<SettingAssignment> assignments_of(const ConfigMap& configs) {
@@ -135,6 +137,17 @@ Result<TopicOptions> topic_options(const TopicOptions& defaults, const ConfigMap
                 "cleanup.policy is empty; it must be delete, compact or compact,delete");
   }
   return loaded.options;
+}
+
+ElectionRules election_rules(const TopicOptions& defaults, const ConfigMap& configs) {
+  ElectionRules rules{defaults.min_insync_replicas, defaults.unclean_leader_election};
+  if (!configs.contains("min.insync.replicas") &&
+      !configs.contains("unclean.leader.election.enable")) {
+    return rules;
+  }
+  const auto options = topic_options(defaults, configs);
+  if (!options) return rules;
+  return {options->min_insync_replicas, options->unclean_leader_election};
 }
 
 std::vector<TopicConfigRow> describe_topic_config(const TopicOptions& defaults,

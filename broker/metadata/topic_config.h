@@ -16,6 +16,7 @@ struct TopicOptions {
   storage::LogOptions log;
   /// More than the topic has replicas counts as all of them.
   int32_t min_insync_replicas = 1;
+  bool unclean_leader_election = false;
 };
 
 /// What topics get that say nothing else, and how many there may be.
@@ -33,6 +34,13 @@ const SettingsTable<TopicOptions>& topic_settings();
 /// The defaults with a topic's own configs on top. invalid_config names the key, the value and what
 /// is allowed.
 Result<TopicOptions> topic_options(const TopicOptions& defaults, const ConfigMap& configs);
+
+/// What the controller must know of a topic; costs nothing where the topic does not set it.
+struct ElectionRules {
+  int32_t min_in_sync = 1;
+  bool unclean = false;
+};
+ElectionRules election_rules(const TopicOptions& defaults, const ConfigMap& configs);
 
 struct TopicConfigRow {
   enum class Source : uint8_t { fallback, broker, topic };

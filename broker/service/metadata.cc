@@ -7,6 +7,15 @@
 
 namespace sluice::broker {
 
+std::vector<NodeId> MetadataAnswer::offline(const PartitionImage& partition) const {
+  std::vector<NodeId> nodes;
+  for (const NodeId id : partition.replicas) {
+    const BrokerImage* broker = image->broker(id);
+    if (broker == nullptr || broker->fenced) nodes.push_back(id);
+  }
+  return nodes;
+}
+
 MetadataAnswer::Topic Metadata::describe_topic(MetadataImage::TopicPointer topic) const {
   MetadataAnswer::Topic answer;
   const auto options = topic_options(defaults_.options, topic->configs);

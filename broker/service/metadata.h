@@ -33,6 +33,9 @@ struct MetadataAnswer {
   /// All brokers that are registered, by node id.
   std::span<const BrokerImage> brokers;
   std::vector<Topic> topics;
+
+  /// Replicas of the partition that nobody serves now: their brokers are fenced or gone.
+  std::vector<NodeId> offline(const PartitionImage& partition) const;
 };
 
 /// Tells clients who leads what.

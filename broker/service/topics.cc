@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "broker/metadata/partition_codec.h"
+#include "broker/metadata/placement.h"
 #include "broker/service/topic_name.h"
 #include "broker/service/topics_ports.h"
 
@@ -28,13 +30,6 @@ Result<TopicPointer> find_topic(const MetadataImage& image, const TopicRef& ref)
   return fail(unknown_topic(ref));
 }
 
-/// A partition led by its only replica, this broker.
-void assign(cluster::PartitionAssignment& partition, NodeId self) {
-  partition.add_replicas(self.value());
-  partition.add_in_sync(self.value());
-  partition.set_leader(self.value());
-}
-
 Result<> check_room(const MetadataImage& image, uint64_t more, const TopicDefaults& defaults) {
   if (more <= defaults.max_partitions - std::min(defaults.max_partitions, image.partitions)) {
     return {};
@@ -43,15 +38,6 @@ Result<> check_room(const MetadataImage& image, uint64_t more, const TopicDefaul
                                   std::to_string(image.partitions) + " are above max.partitions " +
                                   std::to_string(defaults.max_partitions) +
                                   "; ask for fewer, delete topics or raise the limit");
-}
-
-Result<> check_replication(const MetadataImage& image, uint32_t replication) {
-  if (replication <= image.brokers.size()) return {};
-  return fail(Errc::invalid_replication, "replication factor " + std::to_string(replication) +
-                                             " needs " + counted(replication, "broker") + ", " +
-                                             std::to_string(image.brokers.size()) +
-                                             (image.brokers.size() == 1 ? " is" : " are") +
-                                             " there; start more or use a replication factor of 1");
 }
 
 Result<ConfigMap> config_map(const std::vector<ConfigValue>& values) {
@@ -94,7 +80,8 @@ io::Task<Result<CreatedTopic>> Topics::create(Principal /*principal*/, CreateTop
                                                        : request.replication_factor};
   CO_RETURN_IF_ERROR(check_name_is_free(*image, request.name));
   CO_RETURN_IF_ERROR(check_room(*image, created.partitions, ports_.defaults));
-  CO_RETURN_IF_ERROR(check_replication(*image, created.replication_factor));
+  CO_ASSIGN_OR_RETURN(const auto placed, place(*image, created.partitions,
+                                               created.replication_factor, ports_.random.next()));
   CO_ASSIGN_OR_RETURN(const ConfigMap configs, config_map(request.configs));
   CO_RETURN_IF_ERROR(topic_options(ports_.defaults.options, configs));
   if (request.validate_only) co_return created;
@@ -104,7 +91,7 @@ io::Task<Result<CreatedTopic>> Topics::create(Principal /*principal*/, CreateTop
   auto& topic = *records.front().mutable_topic_created();
   topic.set_id(bytes_of(created.id));
   topic.set_name(request.name);
-  for (uint32_t i = 0; i < created.partitions; ++i) assign(*topic.add_partitions(), ports_.self);
+  for (const auto& partition : placed) partition_to(partition, *topic.add_partitions());
   for (const auto& [key, value] : configs) {
     auto& config = *topic.add_configs();
     config.set_key(key);
@@ -183,14 +170,17 @@ io::Task<Result<>> Topics::add_partitions(Principal /*principal*/, AddPartitions
                                                  std::to_string(request.partitions));
   }
   CO_RETURN_IF_ERROR(check_room(*image, request.partitions - now, ports_.defaults));
+  // As many replicas as the others have that are not on a move.
+  const PartitionImage& first = topic->partitions.front();
+  const auto replication = static_cast<uint32_t>(first.replicas.size() - first.adding.size());
+  CO_ASSIGN_OR_RETURN(const auto placed,
+                      place(*image, request.partitions - now, replication, ports_.random.next()));
   if (request.validate_only) co_return Result<>{};
   Records records(1);
   auto& added = *records.front().mutable_partitions_added();
   added.set_topic_id(bytes_of(topic->id));
   added.set_first(static_cast<int32_t>(now));
-  for (uint32_t i = now; i < request.partitions; ++i) {
-    assign(*added.add_partitions(), ports_.self);
-  }
+  for (const auto& partition : placed) partition_to(partition, *added.add_partitions());
   CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
   growing.unlock();
   co_await ports_.partitions.follow(ports_.store.image());

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "base/random.h"
-#include "base/strong.h"
 #include "broker/metadata/store.h"
 #include "broker/metadata/topic_config.h"
 #include "broker/replication/partition_set.h"
@@ -15,7 +14,6 @@ struct TopicsPorts {
   PartitionSet& partitions;
   const PartitionTable& table;
   const TopicDefaults& defaults;
-  NodeId self;
   Random& random;
 };
 

@@ -1,0 +1,207 @@
+#include "broker/metadata/controller_driver.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "broker/metadata/elections.h"
+#include "broker/metadata/one_voter_log.h"
+#include "tests/sim/simulator.h"
+#include "tests/support/cluster_images.h"
+
+namespace sluice::broker {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::nodes;
+using testing::partition_of;
+using testing::topic_id;
+
+/// A driver over a log of its own; the other brokers are what the test says in their name.
+class ControllerDriverTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto opened = run(OneVoterLog::open(
+        {node_.disk(), control(), Logger(sink_), store_.subscriber(), [](const Error&) {}},
+        "/metadata", {.self = NodeId{1}}));
+    ASSERT_TRUE(opened);
+    log_ = std::move(*opened);
+    store_.use(*log_);
+  }
+  void TearDown() override {
+    run(driver_.stop());
+    run(log_->close());
+  }
+
+  io::Loop& control() { return node_.executor().control(); }
+  template <class T>
+  T run(io::Task<T> task) {
+    return simulator_.run_on(control(), std::move(task));
+  }
+  void lead() {
+    run([](ControllerDriver& driver) -> io::Task<bool> {
+      driver.on_role(true, 1);
+      co_return true;
+    }(driver_));
+  }
+  void pass(Duration duration) { run(io::sleep_for(duration)); }
+  Result<> commit(std::vector<cluster::MetadataRecord> records) {
+    return run(store_.commit(std::move(records)));
+  }
+  void register_brokers(int32_t count) {
+    std::vector<cluster::MetadataRecord> records;
+    for (int32_t id = 1; id <= count; ++id) {
+      auto& broker = *records.emplace_back().mutable_broker_registered();
+      broker.set_node_id(id);
+      broker.set_directory_id(testing::bytes_text(topic_id(static_cast<uint8_t>(id))));
+    }
+    ASSERT_TRUE(commit(std::move(records)));
+  }
+  Result<> create(const std::vector<PartitionImage>& partitions) {
+    std::vector<cluster::MetadataRecord> records(1);
+    auto& topic = *records.front().mutable_topic_created();
+    topic.set_id(testing::bytes_text(topic_id(1)));
+    topic.set_name("orders");
+    for (const auto& partition : partitions) partition_to(partition, *topic.add_partitions());
+    return commit(std::move(records));
+  }
+  uint64_t epoch_of(int32_t id) { return store_.image()->broker(NodeId{id})->epoch; }
+  Result<HeartbeatReply> beat(int32_t id) {
+    const auto image = store_.image();
+    return run(driver_.heartbeat({NodeId{id}, epoch_of(id), image->version, false}));
+  }
+  void live(Duration duration, std::initializer_list<int32_t> alive) {
+    for (Duration passed{}; passed < duration; passed += 200ms) {
+      for (const int32_t id : alive) ASSERT_TRUE(beat(id));
+      pass(200ms);
+    }
+  }
+  PartitionImage partition() { return store_.image()->topic(topic_id(1))->partitions.front(); }
+  bool fenced(int32_t id) { return store_.image()->broker(NodeId{id})->fenced; }
+  VotingGroup group() {
+    const auto done = [this](std::string what) {
+      return [this, what](NodeId id) -> io::Task<Result<>> {
+        asked_.push_back(what + " " + std::to_string(id.value()));
+        return io::Task<Result<>>::ready(Result<>{});
+      };
+    };
+    return {[this] { return state_; }, done("add"), done("promote"), done("remove"),
+            done("transfer")};
+  }
+
+  NullSink sink_;
+  sim::Simulator simulator_{1};
+  sim::SimNode& node_ = simulator_.add_node("node");
+  SeededRandom random_{1};
+  TopicOptions defaults_;
+  MetadataStore store_{random_};
+  std::unique_ptr<OneVoterLog> log_;
+  VotingGroup::State state_{.voters = nodes({1}), .learners = {}, .matched = {}, .last = 0};
+  std::vector<std::string> asked_;
+  ControllerDriver driver_{{store_, control(), Logger(sink_), defaults_, group()},
+                           {.self = NodeId{1}}};
+};
+
+TEST_F(ControllerDriverTest, RefusesEverythingWhereItDoesNotLead) {
+  register_brokers(2);
+  EXPECT_EQ(beat(2).error().code(), Errc::not_controller);
+  EXPECT_EQ(run(driver_.drain(NodeId{2}, false)).error().code(), Errc::not_controller);
+  EXPECT_EQ(run(driver_.alter_in_sync(NodeId{1}, 1, {InSyncChange{}})).at(0).error().code(),
+            Errc::not_controller);
+  pass(5s);
+  EXPECT_EQ(store_.image()->version, 1u);
+}
+
+TEST_F(ControllerDriverTest, UnfencesWhoIsHeardOfAndFencesWhoIsNot) {
+  register_brokers(3);
+  lead();
+  live(600ms, {1, 2, 3});
+  EXPECT_FALSE(fenced(2) || fenced(3));
+  ASSERT_TRUE(create({partition_of(nodes({2, 3}))}));
+  live(2s, {1, 3});
+  EXPECT_TRUE(fenced(2));
+  EXPECT_EQ(partition().leader, NodeId{3});
+  EXPECT_EQ(partition().in_sync, nodes({3}));
+}
+
+TEST_F(ControllerDriverTest, CommitsTheInSyncSetThatALeaderAsksFor) {
+  register_brokers(2);
+  lead();
+  live(600ms, {1, 2});
+  ASSERT_TRUE(create({partition_of(nodes({1, 2}))}));
+  const InSyncChange change{topic_id(1), PartitionId{0}, LeaderEpoch{0}, 0, nodes({1})};
+  const auto epochs = run(driver_.alter_in_sync(NodeId{1}, epoch_of(1), {change}));
+  ASSERT_TRUE(epochs.at(0));
+  EXPECT_EQ(*epochs[0], 1u);
+  EXPECT_EQ(partition().in_sync, nodes({1}));
+}
+
+TEST_F(ControllerDriverTest, MovesDrainsAndLetsGo) {
+  register_brokers(3);
+  state_ = {.voters = nodes({1, 2}), .learners = {}, .matched = {}, .last = 9};
+  lead();
+  live(600ms, {1, 2, 3});
+  ASSERT_TRUE(create({partition_of(nodes({2}))}));
+  const auto early = run(driver_.leave(NodeId{2}));
+  EXPECT_EQ(early.error().code(), Errc::invalid_request);
+  ASSERT_TRUE(run(driver_.drain(NodeId{2}, false)));
+  live(600ms, {1, 2, 3});
+  ASSERT_EQ(partition().adding.size(), 1u);
+  const NodeId next = partition().adding.front();
+  const InSyncChange change{topic_id(1),
+                            PartitionId{0},
+                            partition().leader_epoch,
+                            partition().partition_epoch,
+                            {NodeId{2}, next}};
+  ASSERT_TRUE(run(driver_.alter_in_sync(NodeId{2}, epoch_of(2), {change})).at(0));
+  EXPECT_EQ(partition().replicas, std::vector{next});
+  ASSERT_TRUE(run(driver_.leave(NodeId{2})));
+  EXPECT_EQ(asked_, std::vector<std::string>{"remove 2"});
+  EXPECT_EQ(store_.image()->broker(NodeId{2}), nullptr);
+}
+
+TEST_F(ControllerDriverTest, TheLastVoterStaysAndAControllerThatLeavesHandsOver) {
+  register_brokers(2);
+  lead();
+  live(600ms, {1, 2});
+  EXPECT_EQ(run(driver_.leave(NodeId{1})).error().code(), Errc::invalid_request);
+  EXPECT_EQ(run(driver_.leave(NodeId{7})).error().code(), Errc::not_found);
+  state_.voters = nodes({1, 2});
+  EXPECT_EQ(run(driver_.leave(NodeId{1})).error().code(), Errc::not_controller);
+  EXPECT_EQ(asked_, std::vector<std::string>{"transfer 2"});
+}
+
+TEST_F(ControllerDriverTest, WhoJoinsIsALearnerAndBecomesAVoterWhenItHasTheLog) {
+  register_brokers(2);
+  lead();
+  EXPECT_EQ(run(driver_.join(NodeId{2}, topic_id(9))).error().code(), Errc::wrong_cluster);
+  ASSERT_TRUE(run(driver_.join(NodeId{2}, topic_id(2))));
+  EXPECT_EQ(asked_, std::vector<std::string>{"add 2"});
+  state_ = {
+      .voters = nodes({1}), .learners = nodes({2}), .matched = {{NodeId{2}, 5}}, .last = 50'000};
+  live(3s, {1, 2});
+  EXPECT_EQ(asked_.size(), 1u);
+  state_.matched[NodeId{2}] = 49'990;
+  live(2s, {1, 2});
+  EXPECT_EQ(asked_.at(1), "promote 2");
+}
+
+TEST_F(ControllerDriverTest, ReachedWaitsForTheImage) {
+  bool reached = false;
+  const auto wait = [&]() -> io::Task<void> {
+    co_await store_.reached(1);
+    reached = true;
+  };
+  simulator_.start_on(node_.executor().worker(0), wait());
+  pass(1s);
+  EXPECT_FALSE(reached);
+  register_brokers(1);
+  pass(10ms);
+  EXPECT_TRUE(reached);
+}
+
+}  // namespace
+}  // namespace sluice::broker

@@ -1,0 +1,134 @@
+#include "broker/metadata/elections.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace sluice::broker {
+namespace {
+
+void leave_in_sync(PartitionImage& partition, const BrokerStates& states) {
+  std::vector<NodeId> left;
+  for (const NodeId id : partition.in_sync) {
+    if (states.serves(id)) left.push_back(id);
+  }
+  // All went at once: without a leader nothing is committed, so each of them still has all.
+  if (!left.empty()) partition.in_sync = std::move(left);
+}
+
+void drop_replicas(PartitionImage& partition, const std::vector<NodeId>& gone) {
+  const auto is_gone = [&](NodeId id) { return has(gone, id); };
+  std::erase_if(partition.replicas, is_gone);
+  std::erase_if(partition.in_sync, is_gone);
+  std::erase_if(partition.eligible, is_gone);
+}
+
+void finish_move(PartitionImage& partition) {
+  if (partition.adding.empty() && partition.removing.empty()) return;
+  const auto in_sync = [&](NodeId id) { return has(partition.in_sync, id); };
+  if (!std::ranges::all_of(partition.adding, in_sync)) return;
+  // Whoever stays must have the records before the others go.
+  if (std::ranges::all_of(partition.in_sync,
+                          [&](NodeId id) { return has(partition.removing, id); })) {
+    return;
+  }
+  const std::vector<NodeId> gone = std::move(partition.removing);
+  partition.adding.clear();
+  partition.removing.clear();
+  drop_replicas(partition, gone);
+}
+
+NodeId first_to_lead(const PartitionImage& partition, const std::vector<NodeId>& among,
+                     const BrokerStates& states) {
+  for (const NodeId id : partition.replicas) {
+    if (has(among, id) && states.may_lead(id)) return id;
+  }
+  return kNoLeader;
+}
+
+/// Whether it may go on: a leader that wants to stop does while nobody takes over.
+bool keeps_leading(const PartitionImage& partition, const BrokerStates& states) {
+  return partition.leader != kNoLeader && has(partition.in_sync, partition.leader) &&
+         states.serves(partition.leader) &&
+         (states.may_lead(partition.leader) ||
+          first_to_lead(partition, partition.in_sync, states) == kNoLeader);
+}
+
+void elect(PartitionImage& partition, const ElectionRules& rules, const BrokerStates& states) {
+  if (states.may_lead(partition.leader) && has(partition.in_sync, partition.leader)) return;
+  if (const NodeId id = first_to_lead(partition, partition.in_sync, states); id != kNoLeader) {
+    partition.leader = id;
+    return;
+  }
+  if (keeps_leading(partition, states)) return;
+  if (const NodeId id = first_to_lead(partition, partition.eligible, states); id != kNoLeader) {
+    partition.leader = id;
+    partition.in_sync = {id};
+    return;
+  }
+  partition.leader = kNoLeader;
+  if (!rules.unclean) return;
+  std::vector<NodeId> known = partition.replicas;
+  std::erase_if(known, [&](NodeId id) { return has(partition.adding, id); });
+  NodeId id = first_to_lead(partition, known, states);
+  if (id == kNoLeader) id = first_to_lead(partition, partition.replicas, states);
+  if (id == kNoLeader) return;
+  partition.leader = id;
+  partition.in_sync = {id};
+}
+
+bool is_unclean(const PartitionImage& before, NodeId leader) {
+  return leader != kNoLeader && !has(before.in_sync, leader) && !has(before.eligible, leader);
+}
+
+}  // namespace
+
+bool has(const std::vector<NodeId>& nodes, NodeId id) {
+  return std::ranges::find(nodes, id) != nodes.end();
+}
+
+void settle_eligible(const PartitionImage& before, PartitionImage& after,
+                     const ElectionRules& rules) {
+  const size_t bound = std::min(static_cast<size_t>(rules.min_in_sync), after.replicas.size());
+  std::vector<NodeId> eligible;
+  // While the set is large enough commits go on, and who is outside misses them.
+  if (after.in_sync.size() < bound && !is_unclean(before, after.leader)) {
+    for (const NodeId id : after.replicas) {
+      const bool had_all = has(before.in_sync, id) || has(before.eligible, id);
+      if (had_all && !has(after.in_sync, id)) eligible.push_back(id);
+    }
+  }
+  after.eligible = std::move(eligible);
+}
+
+void count_epochs(const PartitionImage& before, PartitionImage& after) {
+  after.leader_epoch = before.leader_epoch;
+  after.partition_epoch = before.partition_epoch;
+  if (after == before) return;
+  ++after.partition_epoch;
+  const bool replica_went =
+      std::ranges::any_of(before.replicas, [&](NodeId id) { return !has(after.replicas, id); });
+  if (after.leader != before.leader || replica_went) ++after.leader_epoch;
+}
+
+PartitionImage settled(const PartitionImage& before, const ElectionRules& rules,
+                       const BrokerStates& states) {
+  PartitionImage after = before;
+  if (after.in_sync.empty() || after.replicas.empty()) return after;
+  leave_in_sync(after, states);
+  finish_move(after);
+  elect(after, rules, states);
+  if (after.in_sync != before.in_sync || after.replicas != before.replicas) {
+    settle_eligible(before, after, rules);
+  }
+  count_epochs(before, after);
+  return after;
+}
+
+PartitionImage led_by(const PartitionImage& before, NodeId leader) {
+  PartitionImage after = before;
+  after.leader = leader;
+  count_epochs(before, after);
+  return after;
+}
+
+}  // namespace sluice::broker

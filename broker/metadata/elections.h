@@ -1,0 +1,36 @@
+#pragma once
+
+#include <vector>
+
+#include "broker/metadata/broker_states.h"
+#include "broker/metadata/image.h"
+#include "broker/metadata/topic_config.h"
+
+namespace sluice::broker {
+
+inline constexpr NodeId kNoLeader{-1};
+
+/// What the partition becomes when brokers are as `states` says; the same when nothing is to do.
+/// - Who does not serve leaves the in-sync set, unless nobody of it serves.
+/// - Who leaves a set that falls below min.insync.replicas stays eligible (KIP-966): nothing was
+///   committed without it since.
+/// - A move is over when all that come are in sync.
+/// - A leader that may not lead any more is replaced: by who is in sync, else by who is eligible,
+///   else, where the topic allows it, by anybody; in the order of the replicas.
+PartitionImage settled(const PartitionImage& before, const ElectionRules& rules,
+                       const BrokerStates& states);
+
+/// Leader moved to `leader`, which is in sync.
+PartitionImage led_by(const PartitionImage& before, NodeId leader);
+
+/// Gives a change its epochs: the leader's when there is another one or a replica went, the
+/// partition's when anything changed.
+void count_epochs(const PartitionImage& before, PartitionImage& after);
+
+/// `after.in_sync` is new: who is eligible besides.
+void settle_eligible(const PartitionImage& before, PartitionImage& after,
+                     const ElectionRules& rules);
+
+bool has(const std::vector<NodeId>& nodes, NodeId id);
+
+}  // namespace sluice::broker

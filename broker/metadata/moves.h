@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/result.h"
+#include "broker/metadata/broker_states.h"
+#include "broker/metadata/image.h"
+#include "broker/metadata/topic_config.h"
+#include "proto/cluster/metadata.pb.h"
+
+namespace sluice::broker {
+
+/// The partition on its way to `replicas`, the preferred leader first: it has the old ones too
+/// until the new ones are in sync. Unchanged when it is on that way, or there. Errors:
+/// invalid_replication when `replicas` is no set of brokers that take replicas; invalid_request
+/// while another move is under way.
+Result<PartitionImage> moved(const PartitionImage& before, const std::vector<NodeId>& replicas,
+                             const ElectionRules& rules, const BrokerStates& states);
+/// Back to the replicas of before the move. invalid_request when none is under way, or none of
+/// those replicas is in sync any more.
+Result<PartitionImage> move_cancelled(const PartitionImage& before, const ElectionRules& rules,
+                                      const BrokerStates& states);
+
+/// Moves that empty the brokers that drain, as many as keep at most `at_once` under way in the
+/// whole cluster. Partitions that no other broker can take stay.
+std::vector<cluster::MetadataRecord> drain_brokers(const MetadataImage& image,
+                                                   const BrokerStates& states,
+                                                   const TopicOptions& defaults, size_t at_once);
+
+size_t count_replicas(const MetadataImage& image, NodeId id);
+
+}  // namespace sluice::broker

@@ -1,0 +1,102 @@
+#include "broker/metadata/moves.h"
+
+#include <gtest/gtest.h>
+
+#include "broker/metadata/elections.h"
+#include "tests/support/cluster_images.h"
+
+namespace sluice::broker {
+namespace {
+
+using testing::FoldedCluster;
+using testing::nodes;
+using testing::partition_of;
+
+class MovesTest : public ::testing::Test {
+ protected:
+  MovesTest() { cluster.start_brokers(4); }
+  BrokerStates states() const { return BrokerStates(cluster.image); }
+
+  FoldedCluster cluster;
+  const PartitionImage before = partition_of(nodes({1, 2}));
+  const ElectionRules rules{1, false};
+  const TopicOptions defaults;
+};
+
+TEST_F(MovesTest, OldReplicasStayUntilTheNewOnesAreInSync) {
+  const auto begun = moved(before, nodes({3, 2}), rules, states());
+  ASSERT_TRUE(begun);
+  EXPECT_EQ(begun->replicas, nodes({3, 2, 1}));
+  EXPECT_EQ(begun->adding, nodes({3}));
+  EXPECT_EQ(begun->removing, nodes({1}));
+  EXPECT_EQ(begun->in_sync, nodes({1, 2}));
+  EXPECT_EQ(begun->leader, NodeId{1});
+  EXPECT_EQ(begun->leader_epoch, LeaderEpoch{0});
+  EXPECT_EQ(begun->partition_epoch, 1u);
+}
+
+TEST_F(MovesTest, ToFewerReplicasOrAnotherOrderIsDoneAtOnce) {
+  const auto fewer = moved(before, nodes({2}), rules, states());
+  ASSERT_TRUE(fewer);
+  EXPECT_EQ(fewer->replicas, nodes({2}));
+  EXPECT_EQ(fewer->leader, NodeId{2});
+  EXPECT_EQ(fewer->partition_epoch, 1u);
+  const auto order = moved(before, nodes({2, 1}), rules, states());
+  ASSERT_TRUE(order);
+  EXPECT_EQ(order->replicas, nodes({2, 1}));
+  EXPECT_EQ(order->leader, NodeId{1});
+}
+
+TEST_F(MovesTest, ARepeatChangesNothingAndAnotherMoveHasToWait) {
+  const auto begun = moved(before, nodes({3, 2}), rules, states());
+  EXPECT_EQ(*moved(*begun, nodes({3, 2}), rules, states()), *begun);
+  EXPECT_EQ(moved(*begun, nodes({4, 2}), rules, states()).error().code(), Errc::invalid_request);
+}
+
+TEST_F(MovesTest, TargetsThatCannotTakeAReplicaAreRefused) {
+  ASSERT_TRUE(cluster.set_fenced(4, true));
+  for (const auto& target : {nodes({}), nodes({3, 3}), nodes({4}), nodes({9})}) {
+    EXPECT_EQ(moved(before, target, rules, states()).error().code(), Errc::invalid_replication);
+  }
+}
+
+TEST_F(MovesTest, CancelledItHasTheReplicasOfBefore) {
+  EXPECT_EQ(move_cancelled(before, rules, states()).error().code(), Errc::invalid_request);
+  auto begun = *moved(before, nodes({3, 4}), rules, states());
+  begun.in_sync = nodes({3, 1, 2});
+  begun.leader = NodeId{3};
+  const auto cancelled = move_cancelled(begun, rules, states());
+  ASSERT_TRUE(cancelled);
+  EXPECT_EQ(cancelled->replicas, nodes({1, 2}));
+  EXPECT_EQ(cancelled->in_sync, nodes({1, 2}));
+  EXPECT_EQ(cancelled->leader, NodeId{1});
+  EXPECT_EQ(cancelled->leader_epoch, LeaderEpoch{1});
+  EXPECT_EQ(cancelled->partition_epoch, 2u);
+}
+
+TEST_F(MovesTest, ADrainMovesAllThatOthersCanTakeButNotAllAtOnce) {
+  ASSERT_TRUE(cluster.create(1, std::vector(5, before)));
+  ASSERT_TRUE(cluster.create(2, {partition_of(nodes({1, 2, 3, 4}))}));
+  cluster::MetadataRecord record;
+  record.mutable_broker_draining()->set_node_id(2);
+  record.mutable_broker_draining()->set_draining(true);
+  ASSERT_TRUE(cluster.fold_in(record));
+  const auto some = drain_brokers(cluster.image, states(), defaults, 3);
+  EXPECT_EQ(some.size(), 3u);
+  ASSERT_TRUE(cluster.fold_in(some));
+  EXPECT_TRUE(drain_brokers(cluster.image, states(), defaults, 3).empty());
+  const auto others = drain_brokers(cluster.image, states(), defaults, 100);
+  ASSERT_EQ(others.size(), 2u);
+  ASSERT_TRUE(cluster.fold_in(others));
+  int to_three = 0;
+  for (const PartitionImage& partition : cluster.image.topic(testing::topic_id(1))->partitions) {
+    EXPECT_EQ(partition.removing, nodes({2}));
+    to_three += has(partition.adding, NodeId{3});
+  }
+  EXPECT_GE(to_three, 2);
+  EXPECT_LE(to_three, 3);
+  EXPECT_EQ(count_replicas(cluster.image, NodeId{2}), 6u);
+}
+
+}  // namespace
+}  // namespace sluice::broker

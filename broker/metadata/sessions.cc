@@ -1,0 +1,51 @@
+#include "broker/metadata/sessions.h"
+
+#include <utility>
+
+namespace sluice::broker {
+
+const Sessions::Session* Sessions::find(NodeId id) const {
+  const auto at = sessions_.find(id);
+  return at == sessions_.end() ? nullptr : &at->second;
+}
+
+void Sessions::heard(const Heartbeat& beat, TimePoint now) {
+  Session& session = sessions_[beat.node];
+  session.epoch = beat.broker_epoch;
+  session.last = now;
+  session.applied = beat.applied_index;
+  session.heard = true;
+  session.wants_to_stop = beat.wants_to_stop;
+}
+
+void Sessions::follow(const MetadataImage& image, TimePoint now) {
+  std::map<NodeId, Session> next;
+  for (const BrokerImage& broker : image.brokers) {
+    const Session* known = find(broker.id);
+    const bool same = known != nullptr && known->epoch == broker.epoch;
+    next[broker.id] = same ? *known : Session{.epoch = broker.epoch, .last = now};
+  }
+  sessions_ = std::move(next);
+}
+
+void Sessions::extend(Duration by) {
+  for (auto& [id, session] : sessions_) session.last += by;
+}
+
+bool Sessions::expired(NodeId id, TimePoint now) const {
+  const Session* session = find(id);
+  return id != self_ && session != nullptr && now - session->last >= length_;
+}
+
+bool Sessions::wants_to_stop(NodeId id) const {
+  const Session* session = find(id);
+  return session != nullptr && session->wants_to_stop;
+}
+
+bool Sessions::caught_up(NodeId id, uint64_t epoch) const {
+  const Session* session = find(id);
+  return session != nullptr && session->heard && session->epoch == epoch &&
+         session->applied >= epoch;
+}
+
+}  // namespace sluice::broker
