@@ -50,7 +50,7 @@ class BrokerMachine {
   /// cut_power() clean up.
   bool given_up() const { return given_up_; }
   /// What the running broker knows of the cluster.
-  std::shared_ptr<const broker::MetadataImage> image() { return broker_->store().image(); }
+  std::shared_ptr<const broker::MetadataImage> image() { return broker_->metadata().image(); }
   /// The running one.
   SimNode& node() { return *node_; }
   /// What the disk holds while the machine is off.
