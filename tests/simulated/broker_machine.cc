@@ -7,13 +7,16 @@
 namespace sluice::sim {
 namespace {
 
+/// Of simulated time; a start that takes longer hangs.
+constexpr Duration kLongestStart = std::chrono::minutes(10);
+
 constexpr const char* kBootId = "/proc/sys/kernel/random/boot_id";
 
-broker::BrokerOptions options() {
+broker::BrokerOptions options_of(const BrokerMachine& machine) {
   broker::BrokerOptions options;
   options.data_directories = {BrokerMachine::kDirectory};
-  options.listen = BrokerMachine::kAddress;
-  options.admin_listen = "broker:9644";
+  options.listen = machine.address();
+  options.admin_listen = machine.name() + ":9644";
   options.memory_bytes = 64_MiB;
   options.shutdown_timeout = std::chrono::seconds(3);
   options.storage.checkpoint_interval = std::chrono::seconds(1);
@@ -27,9 +30,9 @@ broker::BrokerOptions options() {
 /// The broker's log, as lines of the history.
 class BrokerMachine::Sink final : public LogSink {
  public:
-  explicit Sink(History& history) : history_(history) {}
+  Sink(History& history, std::string name) : history_(history), name_(std::move(name)) {}
   void write(LogLevel, std::string_view event, std::initializer_list<LogField> fields) override {
-    std::string line = "  broker: " + std::string(event);
+    std::string line = "  " + name_ + ": " + std::string(event);
     for (const LogField& field : fields) {
       line += " ";
       line += field.key;
@@ -40,10 +43,16 @@ class BrokerMachine::Sink final : public LogSink {
 
  private:
   History& history_;
+  const std::string name_;
 };
 
-BrokerMachine::BrokerMachine(Simulator& simulator, History& history)
-    : simulator_(simulator), history_(history), sink_(std::make_unique<Sink>(history)) {}
+BrokerMachine::BrokerMachine(Simulator& simulator, History& history, std::string name,
+                             std::function<void(broker::BrokerOptions&)> adjust)
+    : simulator_(simulator),
+      history_(history),
+      name_(std::move(name)),
+      adjust_(std::move(adjust)),
+      sink_(std::make_unique<Sink>(history, name_)) {}
 
 BrokerMachine::~BrokerMachine() { CHECK(!on(), "a machine is switched off before it dies"); }
 
@@ -66,43 +75,59 @@ void BrokerMachine::die(SimNode& node) {
   given_up_ = true;
 }
 
-Result<> BrokerMachine::boot(std::optional<Duration> life) {
+void BrokerMachine::launch(std::optional<Duration> life) {
   CHECK(!on(), "a machine boots while it is off");
   put_boot_id();
-  history_.note("boot " + std::to_string(++boots_));
-  node_ = &simulator_.add_node("broker", {.disk = disk_, .wall_skew = wall_skew_});
-  given_up_ = false;
+  history_.note("boot " + name_ + ", time " + std::to_string(++boots_));
+  node_ = &simulator_.add_node(name_, {.disk = disk_, .wall_skew = wall_skew_});
+  given_up_ = life_over_early_ = false;
+  started_.reset();
   SimNode* const node = node_;
   const auto give_up = [this, node](const Error& why) {
     if (!node->alive()) return;
-    history_.note("the broker gives up: " + std::string(why.message()));
+    history_.note(name_ + " gives up: " + std::string(why.message()));
     die(*node);
   };
-  bool cancelled = false;
-  // Shared with the event, which may come when this call is over.
-  const auto starting = std::make_shared<bool*>(&cancelled);
   if (life) {
-    simulator_.network().call_after(*life, [this, node, starting] {
-      if (node->alive()) history_.note("the process dies");
-      if (*starting != nullptr) **starting = node->alive();
+    // A life that ends after this machine has another node ends nothing.
+    simulator_.network().call_after(*life, [this, node] {
+      if (!node->alive()) return;
+      history_.note("the process of " + name_ + " dies");
+      life_over_early_ = !started_;
       die(*node);
     });
   }
+  auto options = options_of(*this);
+  if (adjust_) adjust_(options);
   broker_ = std::make_unique<broker::Node>(
-      broker::NodePorts{node->runtime(), Logger(*sink_), give_up}, options());
-  auto started = simulator_.run_on(node->executor().control(), broker_->start());
-  *starting = nullptr;
-  if (started && !given_up_) return started;
-  const Error why = started ? Error(Errc::disk_failed) : std::move(started).error();
-  history_.note("start failed: " + std::string(why.message()));
+      broker::NodePorts{node->runtime(), Logger(*sink_), give_up}, std::move(options));
+  const auto start = [](BrokerMachine& machine) -> io::Task<void> {
+    machine.started_ = co_await machine.broker_->start();
+    if (*machine.started_) co_return;
+    machine.history_.note("start of " + machine.name_ +
+                          " failed: " + std::string(machine.started_->error().message()));
+  };
+  simulator_.start_on(node->executor().control(), start(*this));
+}
+
+Result<> BrokerMachine::boot(std::optional<Duration> life) {
+  launch(life);
+  CHECK(simulator_.run_until([this] { return started(); }, kLongestStart), "a start ends");
+  if (ready()) return {};
+  Error why = *started_ ? Error(Errc::disk_failed) : started_->error();
+  if (life_over_early_) why = Error(Errc::cancelled);
   node_->kill(Death::process);
   bury();
-  if (cancelled) return fail(Errc::cancelled);
   return fail(why);
 }
 
+std::optional<Error> BrokerMachine::start_error() const {
+  if (!started_ || *started_) return std::nullopt;
+  return started_->error();
+}
+
 Result<> BrokerMachine::shut_down() {
-  history_.note("shut down");
+  history_.note("shut down " + name_);
   auto stopped = simulator_.run_on(node_->executor().control(), broker_->stop());
   broker_.reset();
   disk_ = node_->disk().image();
@@ -111,13 +136,13 @@ Result<> BrokerMachine::shut_down() {
 }
 
 void BrokerMachine::kill() {
-  history_.note("kill");
+  history_.note("kill " + name_);
   node_->kill(Death::process);
   bury();
 }
 
 void BrokerMachine::cut_power(CrashMode mode) {
-  history_.note("power cut, mode " + std::to_string(static_cast<int>(mode)));
+  history_.note("power cut of " + name_ + ", mode " + std::to_string(static_cast<int>(mode)));
   if (on()) {
     node_->kill(Death::power);
     bury();
@@ -129,7 +154,9 @@ void BrokerMachine::cut_power(CrashMode mode) {
 /// Joins what is left of a dead broker.
 void BrokerMachine::bury() {
   disk_ = node_->disk().image();
+  // stop() ends a start() that still waits for others.
   static_cast<void>(simulator_.run_on(node_->executor().control(), broker_->stop()));
+  CHECK(simulator_.run_until([this] { return started(); }, kLongestStart), "a start ends");
   broker_.reset();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,21 +15,30 @@ namespace sluice::sim {
 /// A machine with a broker on it, through deaths and restarts. Its disk outlives it.
 class BrokerMachine {
  public:
-  static constexpr const char* kAddress = "broker:9092";
   static constexpr const char* kDirectory = "/data";
 
-  /// Both outlive it.
-  BrokerMachine(Simulator& simulator, History& history);
+  /// Simulator and history outlive it. `adjust`, if any, has the last word on the options.
+  BrokerMachine(Simulator& simulator, History& history, std::string name = "broker",
+                std::function<void(broker::BrokerOptions&)> adjust = {});
   /// Off.
   ~BrokerMachine();
   BrokerMachine(const BrokerMachine&) = delete;
   BrokerMachine& operator=(const BrokerMachine&) = delete;
 
-  /// Starts the broker on what the disk holds; after an error the machine is off again. Only while
-  /// it is off. The process dies after `life`, which is `cancelled` when it did not start before,
-  /// else as if it had given up.
+  const std::string& name() const { return name_; }
+  std::string address() const { return name_ + ":9092"; }
+
+  /// Starts the broker on what the disk holds, and does not wait for it. Only while it is off. The
+  /// process dies after `life`, as if it had given up.
+  void launch(std::optional<Duration> life = std::nullopt);
+  /// launch(), and waits: after an error the machine is off again. The error is `cancelled` when
+  /// the process died of its `life` before it had started.
   Result<> boot(std::optional<Duration> life = std::nullopt);
-  /// Ends the broker as an operator would.
+  /// Launched, and start() is done; why it failed, if it did.
+  bool started() const { return started_.has_value(); }
+  bool ready() const { return started_ && *started_ && !given_up_; }
+  std::optional<Error> start_error() const;
+  /// Ends the broker as an operator would. Once it started.
   Result<> shut_down();
   /// The process dies now, the disk keeps everything.
   void kill();
@@ -39,6 +49,8 @@ class BrokerMachine {
   /// The broker said that it cannot go on, or its life was over, and it is dead since: kill() or
   /// cut_power() clean up.
   bool given_up() const { return given_up_; }
+  /// What the running broker knows of the cluster.
+  std::shared_ptr<const broker::MetadataImage> image() { return broker_->metadata().image(); }
   /// The running one.
   SimNode& node() { return *node_; }
   /// What the disk holds while the machine is off.
@@ -54,6 +66,8 @@ class BrokerMachine {
 
   Simulator& simulator_;
   History& history_;
+  const std::string name_;
+  const std::function<void(broker::BrokerOptions&)> adjust_;
   std::unique_ptr<Sink> sink_;
   DiskImage disk_;
   Duration wall_skew_{};
@@ -61,7 +75,9 @@ class BrokerMachine {
   uint32_t power_cuts_ = 0;
   SimNode* node_ = nullptr;
   std::unique_ptr<broker::Node> broker_;
+  std::optional<Result<>> started_;
   bool given_up_ = false;
+  bool life_over_early_ = false;
 };
 
 }  // namespace sluice::sim

@@ -5,16 +5,16 @@
 
 #include "base/check.h"
 #include "proto/record/builder.h"
-#include "tests/simulated/broker_machine.h"
 
 namespace sluice::sim {
 namespace {
 
 constexpr size_t kLargestBatch = 16_KiB;
 
-client::ClientOptions client_options(const std::string& name) {
+client::ClientOptions client_options(const std::vector<std::string>& brokers,
+                                     const std::string& name) {
   using client::Milliseconds;
-  return {.brokers = {BrokerMachine::kAddress},
+  return {.brokers = brokers,
           .client_id = name,
           .request_timeout = Milliseconds(2'000),
           .connect_timeout = Milliseconds(1'000),
@@ -37,6 +37,7 @@ bool is_definite(const Error& error) {
     case Errc::pressure:
     case Errc::disk_full:
     case Errc::partition_corrupt:
+    case Errc::not_enough_replicas:
       return true;
     default:
       return false;
@@ -45,15 +46,16 @@ bool is_definite(const Error& error) {
 
 }  // namespace
 
-ClientMachine::ClientMachine(Simulator& simulator, History& history, std::string name)
-    : simulator_(simulator),
-      history_(history),
-      node_(simulator.add_node(
+ClientMachine::ClientMachine(const World& world, std::string name)
+    : simulator_(world.simulator),
+      history_(world.history),
+      node_(simulator_.add_node(
           std::move(name),
           {.workers = 1,
-           .clock_drift_ppm = static_cast<int64_t>(simulator.random().below(400)) - 200,
-           .wall_skew = std::chrono::milliseconds(simulator.random().below(5'000))})),
-      cluster_(node_.runtime(), node_.executor().worker(0), client_options(node_.name())) {}
+           .clock_drift_ppm = static_cast<int64_t>(simulator_.random().below(400)) - 200,
+           .wall_skew = std::chrono::milliseconds(simulator_.random().below(5'000))})),
+      cluster_(node_.runtime(), node_.executor().worker(0),
+               client_options(world.brokers, node_.name())) {}
 
 ClientMachine::~ClientMachine() { CHECK(done_, "a client is done before it dies"); }
 
@@ -69,10 +71,9 @@ io::Task<void> ClientMachine::pause(Duration most) {
   return io::sleep_for(Duration(random().below(static_cast<uint64_t>(most.count()))));
 }
 
-ProducerMachine::ProducerMachine(Simulator& simulator, History& history, uint32_t number,
-                                 std::vector<TopicPlan> topics, client::ProducerOptions options,
-                                 uint32_t bursts)
-    : ClientMachine(simulator, history, "producer" + std::to_string(number)),
+ProducerMachine::ProducerMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
+                                 client::ProducerOptions options, uint32_t bursts)
+    : ClientMachine(world, "producer" + std::to_string(number)),
       number_(number),
       topics_(std::move(topics)),
       options_(options),
@@ -105,9 +106,9 @@ io::Task<void> ProducerMachine::send_one() {
   if (!taken) history_.failed(id, taken.error(), true);
 }
 
-OneShotMachine::OneShotMachine(Simulator& simulator, History& history, uint32_t number,
-                               std::vector<TopicPlan> topics, uint32_t batches)
-    : ClientMachine(simulator, history, "oneshot" + std::to_string(number)),
+OneShotMachine::OneShotMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
+                               uint32_t batches)
+    : ClientMachine(world, "oneshot" + std::to_string(number)),
       number_(number),
       topics_(std::move(topics)),
       batches_(batches) {}
@@ -181,9 +182,8 @@ io::Task<void> OneShotMachine::send_one() {
   }
 }
 
-ReaderMachine::ReaderMachine(Simulator& simulator, History& history, std::string name,
-                             std::string topic)
-    : ClientMachine(simulator, history, std::move(name)),
+ReaderMachine::ReaderMachine(const World& world, std::string name, std::string topic)
+    : ClientMachine(world, std::move(name)),
       topic_(std::move(topic)),
       consumer_(cluster_, {.fetch_max_wait = client::Milliseconds(100)}) {}
 
@@ -210,14 +210,16 @@ io::Task<void> ReaderMachine::work() {
   co_await consumer_.close();
 }
 
-WatcherMachine::WatcherMachine(Simulator& simulator, History& history,
-                               std::vector<TopicPlan> topics)
-    : ClientMachine(simulator, history, "watcher"), topics_(std::move(topics)), admin_(cluster_) {}
+WatcherMachine::WatcherMachine(const World& world, std::vector<TopicPlan> topics)
+    : ClientMachine(world, "watcher"),
+      topics_(std::move(topics)),
+      describes_(world.brokers.size() == 1),
+      admin_(cluster_) {}
 
 io::Task<void> WatcherMachine::work() {
   while (!stopping_) {
     const TopicPlan& topic = topics_[random().below(topics_.size())];
-    if (random().one_in(2)) {
+    if (describes_ && random().one_in(2)) {
       auto described = co_await admin_.describe_topic(topic.name);
       if (described) {
         for (const auto& partition : described->partitions) check(topic.name, partition);
@@ -246,7 +248,7 @@ void WatcherMachine::check(const std::string& topic, const client::PartitionInfo
   }
 }
 
-AdminMachine::AdminMachine(Simulator& simulator, History& history, std::string name, Job job)
-    : ClientMachine(simulator, history, std::move(name)), job_(std::move(job)), admin_(cluster_) {}
+AdminMachine::AdminMachine(const World& world, std::string name, Job job)
+    : ClientMachine(world, std::move(name)), job_(std::move(job)), admin_(cluster_) {}
 
 }  // namespace sluice::sim

@@ -19,14 +19,23 @@ namespace sluice::sim {
 struct TopicPlan {
   std::string name;
   uint32_t partitions = 1;
+  uint32_t replication_factor = 1;
   std::map<std::string, std::string> configs;
 };
 
+/// Where clients live; what it names outlives them.
+struct World {
+  Simulator& simulator;
+  History& history;
+  /// Addresses to begin with.
+  std::vector<std::string> brokers;
+};
+
 /// A machine with a client program on it: a task that runs until it has done its work or stop() was
-/// called. History and simulator outlive it.
+/// called.
 class ClientMachine {
  public:
-  ClientMachine(Simulator& simulator, History& history, std::string name);
+  ClientMachine(const World& world, std::string name);
   /// Done, and shut down.
   virtual ~ClientMachine();
   ClientMachine(const ClientMachine&) = delete;
@@ -58,8 +67,8 @@ class ClientMachine {
 /// Sends records to random partitions of the topics in small bursts.
 class ProducerMachine final : public ClientMachine {
  public:
-  ProducerMachine(Simulator& simulator, History& history, uint32_t number,
-                  std::vector<TopicPlan> topics, client::ProducerOptions options, uint32_t bursts);
+  ProducerMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
+                  client::ProducerOptions options, uint32_t bursts);
 
  protected:
   io::Task<void> work() override;
@@ -79,8 +88,8 @@ class ProducerMachine final : public ClientMachine {
 /// batch was not written must be true. Some batches are broken on purpose.
 class OneShotMachine final : public ClientMachine {
  public:
-  OneShotMachine(Simulator& simulator, History& history, uint32_t number,
-                 std::vector<TopicPlan> topics, uint32_t batches);
+  OneShotMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
+                 uint32_t batches);
 
  protected:
   io::Task<void> work() override;
@@ -101,7 +110,7 @@ class OneShotMachine final : public ClientMachine {
 /// Follows a topic from its beginning.
 class ReaderMachine final : public ClientMachine {
  public:
-  ReaderMachine(Simulator& simulator, History& history, std::string name, std::string topic);
+  ReaderMachine(const World& world, std::string name, std::string topic);
 
   /// The next offset by partition.
   const std::map<PartitionId, Offset>& positions() const { return positions_; }
@@ -118,7 +127,7 @@ class ReaderMachine final : public ClientMachine {
 /// Asks for the ends of all partitions, over and over.
 class WatcherMachine final : public ClientMachine {
  public:
-  WatcherMachine(Simulator& simulator, History& history, std::vector<TopicPlan> topics);
+  WatcherMachine(const World& world, std::vector<TopicPlan> topics);
 
  protected:
   io::Task<void> work() override;
@@ -127,6 +136,8 @@ class WatcherMachine final : public ClientMachine {
   void check(const std::string& topic, const client::PartitionInfo& partition);
 
   const std::vector<TopicPlan> topics_;
+  /// What a broker says of a partition that it only follows may lag behind.
+  const bool describes_;
   client::AdminCore admin_;
 };
 
@@ -134,7 +145,7 @@ class WatcherMachine final : public ClientMachine {
 class AdminMachine final : public ClientMachine {
  public:
   using Job = std::function<io::Task<void>(client::Cluster&, client::AdminCore&)>;
-  AdminMachine(Simulator& simulator, History& history, std::string name, Job job);
+  AdminMachine(const World& world, std::string name, Job job);
 
  protected:
   io::Task<void> work() override { return job_(cluster_, admin_); }

@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   CLI::App app("Runs a simulated cluster from each seed while things go wrong, and checks it");
   app.add_option("--seed", seed, "the first seed");
   app.add_option("--seeds", seeds, "how many, one after the other");
+  app.add_option("--brokers", options.brokers, "of the cluster")->check(CLI::Range(1, 9));
   app.add_option("--misfortunes", options.misfortunes, "in each run; 0: none");
   app.add_flag("--trust-cache", options.trust_cache,
                "restart the process alone after a failed sync");

@@ -95,15 +95,15 @@ bool Nemesis::heal() {
 void Nemesis::reset_connections() {
   const std::string& victim = draw_client().name();
   history_.note("reset connections of " + victim);
-  simulator_.network().reset("broker", victim);
+  simulator_.network().reset(broker_.name(), victim);
 }
 
 void Nemesis::cut_network() {
   const std::string& victim = draw_client().name();
   const uint64_t ways = 1 + simulator_.random().below(3);
   history_.note("cut " + victim + ", ways " + std::to_string(ways));
-  if ((ways & 1) != 0) simulator_.network().cut("broker", victim);
-  if ((ways & 2) != 0) simulator_.network().cut(victim, "broker");
+  if ((ways & 1) != 0) simulator_.network().cut(broker_.name(), victim);
+  if ((ways & 2) != 0) simulator_.network().cut(victim, broker_.name());
 }
 
 void Nemesis::shape_network() {

@@ -8,6 +8,7 @@
 #include "storage/inspect.h"
 #include "tests/simulated/broker_machine.h"
 #include "tests/simulated/clients.h"
+#include "tests/simulated/cluster_nemesis.h"
 #include "tests/simulated/history.h"
 #include "tests/simulated/invariants.h"
 #include "tests/simulated/nemesis.h"
@@ -21,7 +22,9 @@ constexpr Duration kPatience = std::chrono::minutes(2);
 
 using Ends = std::map<Place, Offset>;
 
-std::vector<TopicPlan> topic_plans() {
+/// A cluster promises more than one broker: also what is not flushed survives the loss of power of
+/// a minority.
+std::vector<TopicPlan> topic_plans(uint32_t brokers) {
   const std::map<std::string, std::string> small = {{"segment.bytes", "8192"},
                                                     {"index.interval.bytes", "256"},
                                                     {"max.message.bytes", "16384"},
@@ -30,6 +33,12 @@ std::vector<TopicPlan> topic_plans() {
   synced.configs["flush"] = "every";
   TopicPlan cached{.name = "cached", .partitions = 2, .configs = small};
   cached.configs["flush"] = "none";
+  if (brokers > 1) {
+    for (TopicPlan* plan : {&synced, &cached}) {
+      plan->replication_factor = 3;
+      plan->configs["min.insync.replicas"] = "2";
+    }
+  }
   return {synced, cached};
 }
 
@@ -66,26 +75,34 @@ class Run {
       : options_(options),
         simulator_(seed),
         history_([this] { return simulator_.now(); }),
-        broker_(simulator_, history_),
-        topics_(topic_plans()) {}
+        topics_(topic_plans(options.brokers)) {
+    add_brokers();
+  }
 
   /// False when something hangs: then this must not be destroyed.
   bool execute();
   RunReport report();
 
  private:
+  void add_brokers();
+  bool start_brokers();
+  bool all_in_sync();
   bool set_up();
   void start_clients();
   bool torment();
+  template <class Tormentor>
+  bool torment(Tormentor nemesis);
   void wait_for_clients();
   void probe();
   void audit();
-  void verify_disk();
+  void stop_brokers();
+  void verify_disk(const BrokerMachine& broker);
   bool end_clients();
 
   template <class Machine, class... Args>
   Machine& add(Args&&... args) {
-    auto machine = std::make_unique<Machine>(simulator_, history_, std::forward<Args>(args)...);
+    auto machine = std::make_unique<Machine>(World{simulator_, history_, addresses_},
+                                             std::forward<Args>(args)...);
     Machine& added = *machine;
     clients_.push_back(std::move(machine));
     added.start();
@@ -99,8 +116,9 @@ class Run {
   const RunOptions options_;
   Simulator simulator_;
   History history_;
-  BrokerMachine broker_;
   const std::vector<TopicPlan> topics_;
+  std::vector<std::unique_ptr<BrokerMachine>> brokers_;
+  std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<ClientMachine>> clients_;
   std::vector<ClientMachine*> producers_;
   std::vector<ReaderMachine*> readers_;
@@ -119,20 +137,70 @@ bool Run::administer(std::string name, AdminMachine::Job job) {
   return wait([&] { return machine.done(); }, name + " is not done");
 }
 
+void Run::add_brokers() {
+  if (options_.brokers == 1) {
+    brokers_.push_back(std::make_unique<BrokerMachine>(simulator_, history_));
+  }
+  std::vector<std::string> seeds;
+  for (uint32_t id = 1; options_.brokers > 1 && id <= options_.brokers; ++id) {
+    seeds.push_back("broker" + std::to_string(id) + ":9092");
+  }
+  for (uint32_t id = 1; id <= seeds.size(); ++id) {
+    const auto adjust = [id, seeds](broker::BrokerOptions& options) {
+      options.node_id = NodeId(static_cast<int32_t>(id));
+      options.seeds = seeds;
+    };
+    brokers_.push_back(std::make_unique<BrokerMachine>(simulator_, history_,
+                                                       "broker" + std::to_string(id), adjust));
+  }
+  for (const auto& broker : brokers_) addresses_.push_back(broker->address());
+}
+
+bool Run::start_brokers() {
+  for (const auto& broker : brokers_) {
+    if (!broker->on()) broker->launch();
+  }
+  const auto all_started = [&] {
+    return std::ranges::all_of(brokers_, [](const auto& broker) { return broker->started(); });
+  };
+  if (!wait(all_started, "brokers have not started")) return false;
+  for (const auto& broker : brokers_) {
+    if (broker->ready()) continue;
+    history_.violated(broker->name() + " does not start");
+    return false;
+  }
+  return true;
+}
+
+/// Whether every partition has all of its replicas in sync, as far as any broker knows.
+bool Run::all_in_sync() {
+  std::shared_ptr<const broker::MetadataImage> newest;
+  for (const auto& broker : brokers_) {
+    if (!broker->ready()) return false;
+    auto image = broker->image();
+    if (newest == nullptr || image->version > newest->version) newest = std::move(image);
+  }
+  return std::ranges::all_of(newest->topics_by_name(), [](const auto& topic) {
+    return std::ranges::all_of(topic->partitions, [](const broker::PartitionImage& partition) {
+      return partition.in_sync.size() == partition.replicas.size();
+    });
+  });
+}
+
 bool Run::set_up() {
   for (const auto& topic : topics_) {
     const auto flush = topic.configs.find("flush");
     history_.add_topic(topic.name, flush != topic.configs.end() && flush->second == "every");
   }
-  if (auto booted = broker_.boot(); !booted) {
-    history_.violated("a new broker does not start: " + std::string(booted.error().message()));
-    return false;
-  }
+  if (!start_brokers()) return false;
   return administer(
       "creator", [this](client::Cluster&, client::AdminCore& admin) -> io::Task<void> {
         for (const auto& topic : topics_) {
-          auto created = co_await admin.create_topic(
-              {.name = topic.name, .partitions = topic.partitions, .configs = topic.configs});
+          auto created =
+              co_await admin.create_topic({.name = topic.name,
+                                           .partitions = topic.partitions,
+                                           .replication_factor = topic.replication_factor,
+                                           .configs = topic.configs});
           if (!created)
             history_.violated("create topic: " + std::string(created.error().message()));
         }
@@ -161,11 +229,23 @@ void Run::start_clients() {
 bool Run::torment() {
   std::vector<ClientMachine*> victims = producers_;
   victims.insert(victims.end(), readers_.begin(), readers_.end());
-  Nemesis nemesis(simulator_, history_, broker_, victims, options_.trust_cache);
+  if (brokers_.size() == 1) {
+    return torment(Nemesis(simulator_, history_, *brokers_.front(), victims, options_.trust_cache));
+  }
+  std::vector<BrokerMachine*> brokers;
+  for (const auto& broker : brokers_) brokers.push_back(broker.get());
+  return torment(
+      ClusterNemesis(simulator_, history_, brokers, victims, [this] { return all_in_sync(); }));
+}
+
+template <class Tormentor>
+bool Run::torment(Tormentor nemesis) {
   for (uint32_t i = 0; i < options_.misfortunes; ++i) {
     if (!nemesis.strike()) return false;
   }
-  return nemesis.heal();
+  if (!nemesis.heal()) return false;
+  if (brokers_.size() == 1) return true;
+  return start_brokers() && wait([this] { return all_in_sync(); }, "replicas are out of sync");
 }
 
 void Run::wait_for_clients() {
@@ -196,12 +276,14 @@ bool Run::learn_ends(const std::string& name) {
     while (!committed && cluster.loop().now() < deadline) {
       committed = true;
       for (const auto& topic : topics_) {
+        auto listed = co_await admin.list_offsets(topic.name, {});
         auto described = co_await admin.describe_topic(topic.name);
-        committed &= described.has_value();
-        if (!described) break;
+        committed &= listed.has_value() && described.has_value();
+        if (!committed) break;
+        for (const auto& end : *listed) ends_[{topic.name, end.partition}] = end.offset;
         for (const auto& partition : described->partitions) {
-          ends_[{topic.name, partition.id}] = partition.log_end;
-          committed &= partition.problem.empty() && partition.high_watermark == partition.log_end;
+          committed &= partition.problem.empty() &&
+                       partition.log_end == ends_.at({topic.name, partition.id});
         }
       }
       if (!committed) co_await io::sleep_for(200ms);
@@ -244,26 +326,32 @@ void Run::audit() {
   wait([&] { return std::ranges::all_of(readers_, has_all); }, "the readers are not at the ends");
   if (!read_log("auditor", true)) return;
   history_.set_log_complete();
-  if (auto stopped = broker_.shut_down(); !stopped) {
-    history_.violated("stop: " + std::string(stopped.error().message()));
-  }
-  verify_disk();
-  if (auto booted = broker_.boot(); !booted) {
-    history_.violated("start after a stop: " + std::string(booted.error().message()));
-    return;
-  }
+  stop_brokers();
+  for (const auto& broker : brokers_) verify_disk(*broker);
+  if (!start_brokers()) return;
   const Ends before = std::exchange(ends_, {});
   if (!learn_ends("second surveyor")) return;
   if (ends_ != before) history_.violated("a stop and a start moved the ends of logs");
   read_log("second auditor", false);
 }
 
-void Run::verify_disk() {
-  SimNode& node = simulator_.add_node("inspector", {.disk = broker_.disk()});
+void Run::stop_brokers() {
+  for (const auto& broker : brokers_) {
+    if (!broker->on()) continue;
+    if (broker->given_up() || !broker->started()) {
+      broker->kill();
+    } else if (auto stopped = broker->shut_down(); !stopped) {
+      history_.violated("stop: " + std::string(stopped.error().message()));
+    }
+  }
+}
+
+void Run::verify_disk(const BrokerMachine& broker) {
+  SimNode& node = simulator_.add_node("inspector of " + broker.name(), {.disk = broker.disk()});
   MemoryBudget memory("inspector", 64_MiB);
   storage::InspectSink sink;
   sink.on_problem = [&](const std::string& path, const std::string& problem) {
-    history_.violated("on the disk " + path + ": " + problem);
+    history_.violated("on the disk of " + broker.name() + ": " + path + ": " + problem);
   };
   auto counts = simulator_.run_on(
       node.executor().control(),
@@ -292,11 +380,7 @@ bool Run::execute() {
     }
   }
   if (!end_clients()) return false;
-  if (broker_.given_up()) {
-    broker_.kill();
-  } else if (broker_.on()) {
-    static_cast<void>(broker_.shut_down());
-  }
+  stop_brokers();
   return true;
 }
 

@@ -9,6 +9,8 @@
 namespace sluice::sim {
 
 struct RunOptions {
+  /// One alone, or a cluster of so many.
+  uint32_t brokers = 1;
   /// How often something goes wrong; 0: only CPU delays and split packets.
   uint32_t misfortunes = 20;
   /// After a failed sync the page cache may hold what the device will never get, as if it had been
@@ -32,8 +34,8 @@ struct RunReport {
   std::string history;
 };
 
-/// A broker, producers and consumers in one process: creates topics, produces, consumes and
-/// describes while things go wrong, lets everything heal, reads it all back and checks the
+/// One or more brokers, producers and consumers in one process: creates topics, produces, consumes
+/// and describes while things go wrong, lets everything heal, reads it all back and checks the
 /// invariants.
 RunReport run_seed(uint64_t seed, const RunOptions& options = {});
 

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/simulator.h"
+#include "tests/simulated/broker_machine.h"
+#include "tests/simulated/clients.h"
+#include "tests/simulated/history.h"
+
+namespace sluice::sim {
+
+/// Does to several brokers what the world does, within what was promised: at any time at most a
+/// minority of them lost its power since all replicas were in sync. What it draws comes from the
+/// simulator's seed.
+class ClusterNemesis {
+ public:
+  /// All outlive it. `in_sync` tells whether every replica is in sync now.
+  ClusterNemesis(Simulator& simulator, History& history, std::vector<BrokerMachine*> brokers,
+                 std::vector<ClientMachine*> clients, std::function<bool()> in_sync);
+
+  /// One misfortune, and some time for it to work. False when a broker does not start though
+  /// nothing is wrong with it; the history says why.
+  bool strike();
+  /// Everything works again from now on; false as above.
+  bool heal();
+
+ private:
+  void divide_in_halves();
+  void bridge();
+  void cut_one_way();
+  void ring();
+  void isolate();
+  void cut_client();
+  void shape_network();
+  void slow_disk();
+  void fill_disk();
+  void fail_sync();
+  void pause_node();
+  void jump_clock();
+  void kill_one();
+  void stop_one();
+  void cut_power();
+  void start_all();
+
+  bool may_lose(BrokerMachine& victim);
+  bool bury_the_dead();
+  void cut_both(const std::string& a, const std::string& b);
+  Duration draw(Duration most);
+  BrokerMachine& draw_broker();
+  /// Null when all are off.
+  BrokerMachine* draw_running();
+  std::vector<BrokerMachine*> shuffled();
+
+  Simulator& simulator_;
+  History& history_;
+  const std::vector<BrokerMachine*> brokers_;
+  const std::vector<ClientMachine*> clients_;
+  const std::function<bool()> in_sync_;
+  const NetworkOptions calm_;
+  /// Lost what was not synced since all replicas were in sync.
+  std::vector<BrokerMachine*> losers_;
+};
+
+}  // namespace sluice::sim
