@@ -1,0 +1,340 @@
+#include "broker/control_plane.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::broker {
+namespace {
+
+constexpr Duration kHeartbeat = std::chrono::milliseconds(200);
+/// Of one heartbeat; the next one says the same.
+constexpr Duration kHeartbeatTimeout = std::chrono::milliseconds(800);
+constexpr Duration kForwardTimeout = std::chrono::seconds(5);
+constexpr Duration kRetry = std::chrono::milliseconds(100);
+
+std::string bytes_of(const Uuid& id) { return std::string(as_text(id.bytes())); }
+
+std::vector<io::Endpoint> endpoints_of(const std::vector<std::string>& texts) {
+  std::vector<io::Endpoint> endpoints;
+  for (const std::string& text : texts) {
+    auto parsed = io::Endpoint::parse(text);
+    CHECK(parsed.has_value(), "addresses were checked with the options");
+    endpoints.push_back(std::move(*parsed));
+  }
+  return endpoints;
+}
+
+}  // namespace
+
+ControlPlane::ControlPlane(ControlPlanePorts ports, const BrokerOptions& options)
+    : ports_(std::move(ports)), options_(options) {}
+
+ControlPlane::~ControlPlane() = default;
+
+std::string ControlPlane::directory() const {
+  if (!options_.metadata_directory.empty()) return options_.metadata_directory;
+  return options_.data_directories.front() + "/metadata";
+}
+
+io::Task<Result<>> ControlPlane::open() {
+  io::Runtime& runtime = ports_.runtime;
+  io::LaneOptions lanes;
+  lanes.timeout = options_.storage.lanes.timeout;
+  lanes.on_offline = ports_.on_fatal;
+  disk_ = std::make_unique<io::LaneDisk>(runtime.disk, runtime.clock, directory(),
+                                         std::move(lanes));
+  CO_RETURN_IF_ERROR(co_await disk_->create_directories(directory()));
+  auto lock = co_await disk_->lock(directory() + "/.lock");
+  if (!lock) {
+    if (lock.error() != Errc::locked) co_return fail(std::move(lock).error());
+    // Its own words name the process.
+    co_return fail(std::move(lock).error().with_context("directory " + directory() +
+                                                        " is in use by another broker"));
+  }
+  lock_ = std::move(*lock);
+  CO_ASSIGN_OR_RETURN(const Uuid directory_id,
+                      co_await open_directory_id(*disk_, directory(), runtime.random));
+  membership_ = std::make_unique<Membership>(ClusterMember{.cluster_name = options_.cluster_name,
+                                                           .node_id = options_.node_id,
+                                                           .directory_id = directory_id});
+  MetricsRegistry& metrics = ports_.metrics;
+  cluster_ = std::make_unique<ClusterPorts>(
+      runtime.executor.control(), *membership_,
+      metrics.counter("raft_corrupt_messages_total",
+                      "Messages of the consensus that arrived damaged."));
+  peers_ = std::make_unique<Peers>(
+      PeersPorts{runtime, *membership_, ports_.memory.child("peers", 256_MiB), ports_.log});
+  transport_ = std::make_unique<PeerRaftTransport>(RaftTransportPorts{
+      *peers_, *membership_,
+      [this](NodeId node) {
+        if (log_ != nullptr) log_->unreachable(node);
+      },
+      [this](NodeId node, bool ok) {
+        if (log_ != nullptr) log_->snapshot_sent(node, ok);
+      },
+      metrics.counter("raft_messages_sent_total", "Messages of the consensus sent to peers."),
+      metrics.counter("raft_messages_dropped_total",
+                      "Messages of the consensus that could not be sent.")});
+  incarnation_ = Uuid::random(runtime.random);
+  ports_.store.on_image([this](const std::shared_ptr<const MetadataImage>& image) {
+    membership_->update(*image);
+    changed_.notify_all();
+  });
+  co_return Result<>{};
+}
+
+io::Task<Result<>> ControlPlane::join() {
+  forming_ = std::make_unique<FormingDriver>(
+      FormingPorts{ports_.runtime, *disk_, *membership_, ports_.memory.child("forming", 8_MiB),
+                   ports_.log},
+      FormingOptions{.directory = directory(), .seeds = endpoints_of(options_.seeds)});
+  if (stopping_) co_return fail(Errc::shutting_down);
+  CO_ASSIGN_OR_RETURN(const Founding founding, co_await forming_->run());
+  CO_RETURN_IF_ERROR(co_await open_log(founding));
+  fresh_ = ports_.store.image()->cluster_id.empty();
+  // One that is told of its cluster by a leader, or names it with the others.
+  while (!founding.cluster_id.empty() && ports_.store.image()->cluster_id.empty()) {
+    if (stopping_) co_return fail(Errc::shutting_down);
+    std::vector<cluster::MetadataRecord> records(1);
+    records.front().mutable_cluster_created()->set_cluster_id(founding.cluster_id);
+    // Whether it was this broker that named it does not matter.
+    static_cast<void>(co_await ports_.store.commit(std::move(records)));
+    if (ports_.store.image()->cluster_id.empty()) co_await pause(kRetry);
+  }
+  co_return Result<>{};
+}
+
+VotingGroup ControlPlane::voting_group() {
+  return {.state =
+              [this] {
+                const RaftLog::Status status = log_->status();
+                return VotingGroup::State{status.voters, status.learners, status.matched,
+                                          status.last};
+              },
+          .add_learner = [this](NodeId id) { return log_->add_learner(id); },
+          .promote = [this](NodeId id) { return log_->promote(id); },
+          .remove = [this](NodeId id) { return log_->remove(id); },
+          .transfer = [this](NodeId id) { return log_->transfer(id); }};
+}
+
+io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
+  io::Loop& control = ports_.runtime.executor.control();
+  controller_ = std::make_unique<ControllerDriver>(
+      ControllerDriver::Ports{ports_.store, control, ports_.log, options_.topics.options,
+                              voting_group()},
+      ControllerOptions{.self = options_.node_id});
+  RaftOptions raft{.self = options_.node_id};
+  if (founding.cluster_id.empty()) {
+    raft.bootstrap = RaftBootstrap{{options_.node_id}};
+  } else if (!founding.founders.empty()) {
+    raft.bootstrap = RaftBootstrap{founding.voters()};
+  }
+  RaftLog::Ports ports{.disk = *disk_,
+                       .control = control,
+                       .random = ports_.runtime.random,
+                       .log = ports_.log,
+                       .subscriber = ports_.store.subscriber(),
+                       .on_failed = ports_.on_fatal,
+                       .transport = this,
+                       .forward = [this](NodeId leader, std::vector<std::byte> command) {
+                         return forward(leader, std::move(command));
+                       },
+                       .on_role = [this](bool leads, uint64_t term) {
+                         controller_->on_role(leads, term);
+                       }};
+  CO_ASSIGN_OR_RETURN(log_, co_await RaftLog::open(std::move(ports), directory(), std::move(raft)));
+  ports_.store.use(*log_);
+  cluster_->consensus.store(this);
+  cluster_->controller.store(this);
+  co_return Result<>{};
+}
+
+io::Task<Result<uint64_t>> ControlPlane::forward(NodeId leader, std::vector<std::byte> command) {
+  native::RequestHeader request;
+  request.mutable_propose();
+  const TimePoint deadline = io::Loop::current()->now() + kForwardTimeout;
+  CO_ASSIGN_OR_RETURN(const PeerAnswer answer,
+                      co_await peers_->call(leader, Purpose::control, std::move(request), command,
+                                            deadline));
+  co_return answer.header.propose().index();
+}
+
+bool ControlPlane::alone() const {
+  return options_.seeds.empty() && ports_.store.image()->brokers.size() <= 1;
+}
+
+cluster::MetadataRecord ControlPlane::registration(const io::Endpoint& address,
+                                                   bool unclean) const {
+  cluster::MetadataRecord record;
+  auto& broker = *record.mutable_broker_registered();
+  broker.set_node_id(options_.node_id.value());
+  broker.set_host(address.host);
+  broker.set_port(address.port);
+  broker.set_rack(options_.rack);
+  broker.set_unclean(unclean);
+  broker.set_incarnation(bytes_of(incarnation_));
+  broker.set_directory_id(bytes_of(membership_->self().directory_id));
+  return record;
+}
+
+bool ControlPlane::registered() const {
+  const BrokerImage* known = ports_.store.image()->broker(options_.node_id);
+  return known != nullptr && known->incarnation == incarnation_;
+}
+
+uint64_t ControlPlane::broker_epoch() const {
+  const auto image = ports_.store.image();
+  const BrokerImage* known = image->broker(options_.node_id);
+  return known == nullptr || known->incarnation != incarnation_ ? 0 : known->epoch;
+}
+
+io::Task<Result<>> ControlPlane::register_broker(io::Endpoint address, bool unclean,
+                                                 std::optional<std::string> found) {
+  address_ = address;
+  while (!registered()) {
+    if (stopping_) co_return fail(Errc::shutting_down);
+    std::vector<cluster::MetadataRecord> records;
+    if (found) {
+      records.emplace_back().mutable_cluster_created()->set_cluster_id(*found);
+      membership_->belongs_to(*found, {});
+    }
+    records.push_back(registration(address, unclean));
+    auto committed = co_await ports_.store.commit(std::move(records));
+    if (committed) break;
+    if (!is_retriable(committed.error().code())) co_return fail(std::move(committed).error());
+    co_await pause(kRetry);
+  }
+  running_.start(keep_session());
+  co_return Result<>{};
+}
+
+io::Task<Result<>> ControlPlane::wait_unfenced() {
+  for (;;) {
+    const uint64_t ticket = changed_.ticket();
+    const auto image = ports_.store.image();
+    const BrokerImage* known = image->broker(options_.node_id);
+    if (known != nullptr && known->incarnation == incarnation_ && !known->fenced) {
+      co_return Result<>{};
+    }
+    if (stopping_) co_return fail(Errc::shutting_down);
+    co_await changed_.wait(ticket);
+  }
+}
+
+io::Task<void> ControlPlane::keep_session() {
+  while (!stopping_) {
+    co_await beat();
+    if (!stopping_) co_await pause(kHeartbeat);
+  }
+}
+
+io::Task<void> ControlPlane::beat() {
+  const auto leader = log_->leader();
+  if (!leader) co_return;
+  const Heartbeat beat{.node = options_.node_id,
+                       .broker_epoch = broker_epoch(),
+                       .applied_index = ports_.store.image()->version,
+                       .wants_to_stop = wants_to_stop_};
+  if (*leader == options_.node_id) {
+    const auto reply = co_await controller_->heartbeat(beat);
+    may_stop_ = reply && reply->may_stop;
+  } else {
+    native::RequestHeader request;
+    auto& to = *request.mutable_heartbeat();
+    to.set_node_id(beat.node.value());
+    to.set_broker_epoch(beat.broker_epoch);
+    to.set_applied_index(beat.applied_index);
+    to.set_wants_to_stop(beat.wants_to_stop);
+    const TimePoint deadline = io::Loop::current()->now() + kHeartbeatTimeout;
+    const auto answer =
+        co_await peers_->call(*leader, Purpose::heartbeat, std::move(request), {}, deadline);
+    may_stop_ = answer && answer->header.heartbeat().may_stop();
+  }
+  if (may_stop_) changed_.notify_all();
+}
+
+/// Shorter when the broker is told to stop or the metadata changed meanwhile.
+io::Task<void> ControlPlane::pause(Duration duration) {
+  const TimePoint until = io::Loop::current()->now() + duration;
+  bool woken = true;
+  while (woken && !stopping_) woken = co_await changed_.wait(changed_.ticket(), until);
+}
+
+io::Task<void> ControlPlane::hand_over(TimePoint deadline) {
+  if (log_ == nullptr || !registered() || alone()) co_return;
+  wants_to_stop_ = true;
+  while (!may_stop_ && !stopping_) {
+    if (!co_await changed_.wait(changed_.ticket(), deadline)) break;
+  }
+  // The next leader of the metadata need not wait for an election time-out.
+  const RaftLog::Status status = log_->status();
+  if (!status.leads) co_return;
+  NodeId best{-1};
+  uint64_t most = 0;
+  for (const NodeId voter : status.voters) {
+    const auto matched = status.matched.find(voter);
+    if (voter == options_.node_id || matched == status.matched.end()) continue;
+    if (matched->second >= most) {
+      best = voter;
+      most = matched->second;
+    }
+  }
+  if (best.value() >= 0) static_cast<void>(co_await log_->transfer(best));
+}
+
+io::Task<void> ControlPlane::stop() {
+  stopping_ = true;
+  changed_.notify_all();
+  if (forming_ != nullptr) forming_->stop();
+  if (cluster_ != nullptr) {
+    cluster_->consensus.store(nullptr);
+    cluster_->controller.store(nullptr);
+  }
+  co_await running_.join();
+  if (controller_ != nullptr) co_await controller_->stop();
+  if (log_ != nullptr) co_await log_->close();
+  if (transport_ != nullptr) co_await transport_->stop();
+  if (peers_ != nullptr) co_await peers_->stop();
+}
+
+void ControlPlane::receive(NodeId from, ByteView message) { log_->receive(from, message); }
+
+io::Task<Result<uint64_t>> ControlPlane::propose_here(std::vector<std::byte> command) {
+  return log_->propose_here(std::move(command));
+}
+
+ConsensusState ControlPlane::state() const {
+  const RaftLog::Status status = log_->status();
+  return {.leader = status.leader, .term = status.term, .voters = status.voters};
+}
+
+void ControlPlane::send(NodeId to, std::vector<std::byte> message) {
+  transport_->send(to, std::move(message));
+}
+
+io::Task<Result<HeartbeatReply>> ControlPlane::heartbeat(Heartbeat beat) {
+  return controller_->heartbeat(beat);
+}
+
+io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter_in_sync(
+    NodeId node, uint64_t broker_epoch, std::vector<InSyncChange> changes) {
+  return controller_->alter_in_sync(node, broker_epoch, std::move(changes));
+}
+
+io::Task<Result<>> ControlPlane::join(ClusterMember member) {
+  // Whoever leads next has to reach it too; the metadata knows its address only once it registers.
+  membership_->note(member);
+  return controller_->join(member.node_id, member.directory_id);
+}
+
+io::Task<Result<>> ControlPlane::leave(NodeId node) { return controller_->leave(node); }
+io::Task<Result<>> ControlPlane::move(MovePartition move) {
+  return controller_->move(std::move(move));
+}
+io::Task<Result<>> ControlPlane::drain(NodeId node, bool undo) {
+  return controller_->drain(node, undo);
+}
+
+}  // namespace sluice::broker

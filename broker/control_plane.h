@@ -1,0 +1,120 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/memory_budget.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "broker/metadata/controller_driver.h"
+#include "broker/metadata/forming_driver.h"
+#include "broker/metadata/membership.h"
+#include "broker/metadata/peers.h"
+#include "broker/metadata/raft_log.h"
+#include "broker/metadata/raft_transport.h"
+#include "broker/metadata/store.h"
+#include "broker/options.h"
+#include "broker/service/cluster_ports.h"
+#include "io/lanes.h"
+#include "io/runtime.h"
+#include "io/sync.h"
+
+namespace sluice::broker {
+
+/// What a control plane takes from its node; all outlive it.
+struct ControlPlanePorts {
+  io::Runtime& runtime;
+  Logger log;
+  MetadataStore& store;
+  MemoryBudget& memory;
+  MetricsRegistry& metrics;
+  /// The metadata's device failed, or the consensus broke: the process must end.
+  std::function<void(const Error&)> on_fatal;
+};
+
+/// A broker's part in its cluster: how it came to it, its vote on the metadata, its session with
+/// the controller, and the controller itself while it leads. On the control loop, but for what is
+/// said otherwise.
+class ControlPlane final : private ConsensusPort, private ControllerPort, private RaftTransport {
+ public:
+  ControlPlane(ControlPlanePorts ports, const BrokerOptions& options);
+  ~ControlPlane() override;
+
+  /// Takes the metadata directory. Errors name it.
+  io::Task<Result<>> open();
+  /// What the handlers of other brokers' messages stand on; after open().
+  ClusterPorts& cluster() { return *cluster_; }
+  Membership& membership() { return *membership_; }
+  /// Finds or founds the cluster, and follows its metadata from here on; may take as long as the
+  /// seeds do. shutting_down after stop().
+  io::Task<Result<>> join();
+  /// No metadata of this broker, and none of its cluster, was there before.
+  bool fresh() const { return fresh_; }
+  /// It came without seeds, and no other broker joined it.
+  bool alone() const;
+
+  /// Presents the broker with a new incarnation, and keeps its session from then on; tried until
+  /// the cluster takes it. `found` names a cluster that does not exist yet, in the same step.
+  io::Task<Result<>> register_broker(io::Endpoint address, bool unclean,
+                                     std::optional<std::string> found = std::nullopt);
+  /// Until the controller lets it serve.
+  io::Task<Result<>> wait_unfenced();
+  /// From any loop.
+  uint64_t broker_epoch() const;
+  NodeId self() const { return options_.node_id; }
+  Peers& peers() { return *peers_; }
+
+  /// Until what it leads is led by others as far as there are such.
+  io::Task<void> hand_over(TimePoint deadline);
+  /// Whatever waits for the cluster ends soon, also join(). The disk is released by the destructor.
+  io::Task<void> stop();
+
+ private:
+  void receive(NodeId from, ByteView message) override;
+  io::Task<Result<uint64_t>> propose_here(std::vector<std::byte> command) override;
+  ConsensusState state() const override;
+  io::Task<Result<HeartbeatReply>> heartbeat(Heartbeat beat) override;
+  io::Task<std::vector<Result<uint32_t>>> alter_in_sync(NodeId node, uint64_t broker_epoch,
+                                                        std::vector<InSyncChange> changes) override;
+  io::Task<Result<>> join(ClusterMember member) override;
+  io::Task<Result<>> leave(NodeId node) override;
+  io::Task<Result<>> move(MovePartition move) override;
+  io::Task<Result<>> drain(NodeId node, bool undo) override;
+  void send(NodeId to, std::vector<std::byte> message) override;
+
+  std::string directory() const;
+  io::Task<Result<>> open_log(const Founding& founding);
+  VotingGroup voting_group();
+  io::Task<Result<uint64_t>> forward(NodeId leader, std::vector<std::byte> command);
+  cluster::MetadataRecord registration(const io::Endpoint& address, bool unclean) const;
+  bool registered() const;
+  io::Task<void> keep_session();
+  io::Task<void> beat();
+  io::Task<void> pause(Duration duration);
+
+  const ControlPlanePorts ports_;
+  const BrokerOptions& options_;
+  std::unique_ptr<io::LaneDisk> disk_;
+  std::unique_ptr<io::FileLock> lock_;
+  std::unique_ptr<Membership> membership_;
+  std::unique_ptr<ClusterPorts> cluster_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<PeerRaftTransport> transport_;
+  std::unique_ptr<FormingDriver> forming_;
+  std::unique_ptr<ControllerDriver> controller_;
+  std::unique_ptr<RaftLog> log_;
+  Uuid incarnation_;
+  io::Endpoint address_;
+  bool fresh_ = false;
+  bool wants_to_stop_ = false;
+  bool may_stop_ = false;
+  bool stopping_ = false;
+  io::Signal changed_;
+  io::Scope running_;
+};
+
+}  // namespace sluice::broker
