@@ -4,16 +4,26 @@
 namespace sluice::broker {
 namespace {
 
-void put_partition(const PartitionImage& partition, int32_t id,
+/// None of its replicas there can be read or written.
+bool is_away(const MetadataImage& image, NodeId node) {
+  const BrokerImage* broker = image.broker(node);
+  return broker == nullptr || broker->fenced;
+}
+
+void put_partition(const MetadataImage& image, const PartitionImage& partition, int32_t id,
                    native::MetadataResponse::Partition& to) {
   to.set_id(id);
   to.set_leader(partition.leader.value());
   to.set_leader_epoch(partition.leader_epoch.value());
   for (const auto node : partition.replicas) to.add_replicas(node.value());
   for (const auto node : partition.in_sync) to.add_in_sync(node.value());
+  for (const auto node : partition.replicas) {
+    if (is_away(image, node)) to.add_offline(node.value());
+  }
 }
 
-void put_topic(const MetadataAnswer::Topic& topic, native::MetadataResponse::Topic& to) {
+void put_topic(const MetadataImage& image, const MetadataAnswer::Topic& topic,
+               native::MetadataResponse::Topic& to) {
   if (topic.error) {
     put_error(*to.mutable_error(), *topic.error);
     to.set_name(topic.asked.name);
@@ -25,7 +35,7 @@ void put_topic(const MetadataAnswer::Topic& topic, native::MetadataResponse::Top
   to.set_max_message_bytes(topic.max_message_bytes);
   int32_t id = 0;
   for (const auto& partition : topic.topic->partitions) {
-    put_partition(partition, id++, *to.add_partitions());
+    put_partition(image, partition, id++, *to.add_partitions());
   }
 }
 
@@ -52,7 +62,7 @@ io::Task<Result<>> answer_metadata(NativeCall& call) {
     to.set_port(broker.port);
     to.set_rack(broker.rack);
   }
-  for (const auto& topic : found.topics) put_topic(topic, *answer.add_topics());
+  for (const auto& topic : found.topics) put_topic(*found.image, topic, *answer.add_topics());
   co_return Result<>{};
 }
 
