@@ -57,6 +57,8 @@ Result<SettingsTable<BrokerOptions>::Loaded> load_options(const CommandLine& lin
   const auto specs = table.specs();
   take(read_environment(specs, variables, unknown));
   for (const std::string& name : unknown) {
+    // The command line's: whoever runs both sets it for both.
+    if (name == "SLUICE_BROKERS") continue;
     warnings.push_back("the variable " + name + " names no setting and is ignored");
   }
   ASSIGN_OR_RETURN(auto set, read_arguments(line.set));

@@ -29,6 +29,13 @@ void add_node(Table& table) {
       [](BrokerOptions& o, const SettingValue& v) {
         o.node_id = NodeId{static_cast<int32_t>(std::get<int64_t>(v))};
       });
+  table.add("cluster.name", &BrokerOptions::cluster_name,
+            "What people call the cluster; brokers with another name are refused.");
+  table.add("seeds", &BrokerOptions::seeds,
+            "HOST:PORT of brokers to form or join a cluster with, this one among them. New brokers "
+            "that name the same seeds begin a cluster together once all of them answer; a new "
+            "broker whose seeds have one joins it. Empty: a cluster of its own. What was decided "
+            "once stands; later changes have no effect.");
   table.add("rack", &BrokerOptions::rack, "Where the machine stands; told to clients.");
   table.add("data.directories", &BrokerOptions::data_directories,
             "Where logs are kept, on one device each; a new partition goes to the one with the "
@@ -194,6 +201,22 @@ Result<> check_advertised(const BrokerOptions& options) {
                   "advertised to the HOST:PORT that they reach it by");
 }
 
+Result<> check_seeds(const BrokerOptions& options) {
+  if (options.cluster_name.empty() || options.cluster_name.size() > 255) {
+    return fail(Errc::invalid_config, "cluster.name has " +
+                                          std::to_string(options.cluster_name.size()) +
+                                          " bytes; give it 1 to 255");
+  }
+  for (const std::string& seed : options.seeds) {
+    RETURN_IF_ERROR(check_endpoint("seeds", seed));
+    if (!is_wildcard(seed)) continue;
+    return fail(Errc::invalid_config, "seeds = \"" + seed +
+                                          "\" is every address of a machine; name the HOST:PORT "
+                                          "that other brokers reach it by");
+  }
+  return {};
+}
+
 }  // namespace
 
 const SettingsTable<BrokerOptions>& broker_settings() {
@@ -214,6 +237,7 @@ Result<> check_options(const BrokerOptions& options) {
   RETURN_IF_ERROR(check_endpoint("listen", options.listen));
   RETURN_IF_ERROR(check_endpoint("admin.listen", options.admin_listen));
   RETURN_IF_ERROR(check_advertised(options));
+  RETURN_IF_ERROR(check_seeds(options));
   const auto& directories = options.data_directories;
   if (directories.empty()) {
     return fail(Errc::invalid_config,

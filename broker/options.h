@@ -19,6 +19,9 @@ namespace sluice::broker {
 /// Everything a broker can be told, in the types that its parts take.
 struct BrokerOptions {
   NodeId node_id{1};
+  std::string cluster_name = "sluice";
+  /// HOST:PORT of the brokers that begin the cluster, or of members of one; empty: alone.
+  std::vector<std::string> seeds;
   std::string rack;
   std::vector<std::string> data_directories;
   /// Of the metadata log; empty: "metadata" inside the first data directory.

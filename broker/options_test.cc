@@ -100,6 +100,25 @@ TEST(Options, RefusesToTellClientsAnAddressThatIsEveryAddress) {
   }
 }
 
+TEST(Options, SeedsComeFromTheFileAVariableOrTheCommandLine) {
+  const std::string file = "cluster.name = \"east\"\nseeds = [\"a:1\", \"b:2\"]\n";
+  const auto from_file = load({.data = "/d", .config = "f.toml"}, file);
+  ASSERT_TRUE(from_file) << from_file.error().message();
+  EXPECT_EQ(from_file->options.cluster_name, "east");
+  EXPECT_EQ(from_file->options.seeds, (std::vector<std::string>{"a:1", "b:2"}));
+  const std::vector<std::string> three = {"a:1", "b:2", "c:3"};
+  EXPECT_EQ(load({.data = "/d"}, "", {"SLUICE_SEEDS=a:1,b:2,c:3"})->options.seeds, three);
+  EXPECT_EQ(load({.data = "/d", .set = {"seeds=a:1,b:2,c:3"}})->options.seeds, three);
+}
+
+TEST(Options, RefusesSeedsThatNobodyCanConnectTo) {
+  for (const char* seed : {"nowhere", "0.0.0.0:9092"}) {
+    const std::string refusal = refusal_of({.data = "/d", .set = {std::string("seeds=") + seed}});
+    EXPECT_NE(refusal.find("seeds"), std::string::npos) << refusal;
+    EXPECT_NE(refusal.find(seed), std::string::npos) << refusal;
+  }
+}
+
 TEST(Options, AsksForADataDirectory) {
   EXPECT_NE(refusal_of({}).find("--data"), std::string::npos);
 }

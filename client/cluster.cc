@@ -6,6 +6,33 @@
 #include "base/check.h"
 
 namespace sluice::client {
+namespace {
+
+/// How long one broker is waited for when any could answer, and then not asked first.
+constexpr Duration kAskWithin = 3s;
+constexpr Duration kAvoidFor = 5s;
+
+/// Asking twice changes nothing.
+bool may_be_repeated(native::RequestHeader::RequestCase request) {
+  using Request = native::RequestHeader;
+  return request == Request::kMetadata || request == Request::kDescribeTopic ||
+         request == Request::kDescribeCluster || request == Request::kInitProducer;
+}
+
+bool is_unanswered(Errc code) {
+  return code == Errc::connection_closed || code == Errc::connection_failed ||
+         code == Errc::timed_out;
+}
+
+/// A broker that lags behind names a leader of the past, who would refuse.
+void keep_newer_leaders(const TopicMetadata& known, TopicMetadata& said) {
+  if (known.id != said.id) return;
+  for (size_t i = 0; i < std::min(known.leaders.size(), said.leaders.size()); ++i) {
+    if (known.leaders[i].epoch > said.leaders[i].epoch) said.leaders[i] = known.leaders[i];
+  }
+}
+
+}  // namespace
 
 Cluster::Cluster(io::Runtime& runtime, io::Loop& loop, ClientOptions options)
     : runtime_(runtime), loop_(loop), options_(std::move(options)) {}
@@ -42,21 +69,37 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::shared_to(io::Endpoint en
   co_return connection;
 }
 
-io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() {
-  for (const auto& [endpoint, peer] : peers_) {
-    if (peer.connection && !peer.connection->closed()) co_return peer.connection;
+io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() { return any_but({}); }
+
+/// Those that were too late come last.
+std::vector<io::Endpoint> Cluster::candidates(const std::vector<io::Endpoint>& named) const {
+  std::vector<io::Endpoint> all = named;
+  for (const auto& [node, endpoint] : brokers_) {
+    if (std::ranges::find(all, endpoint) == all.end()) all.push_back(endpoint);
   }
-  std::vector<io::Endpoint> candidates;
+  std::ranges::stable_partition(all, [this](const io::Endpoint& endpoint) {
+    const auto peer = peers_.find(endpoint.to_string());
+    return peer == peers_.end() || peer->second.avoid_until <= loop_.now();
+  });
+  return all;
+}
+
+io::Task<Result<std::shared_ptr<Connection>>> Cluster::any_but(std::set<std::string> avoid) {
+  for (const auto& [endpoint, peer] : peers_) {
+    const bool open = peer.connection && !peer.connection->closed();
+    if (open && peer.avoid_until <= loop_.now() && !avoid.contains(endpoint)) {
+      co_return peer.connection;
+    }
+  }
+  std::vector<io::Endpoint> named;
   for (const auto& text : options_.brokers) {
     CO_ASSIGN_OR_RETURN(io::Endpoint endpoint, io::Endpoint::parse(text));
-    candidates.push_back(std::move(endpoint));
-  }
-  for (const auto& [node, endpoint] : brokers_) {
-    if (std::ranges::find(candidates, endpoint) == candidates.end()) candidates.push_back(endpoint);
+    named.push_back(std::move(endpoint));
   }
   std::string tried;
   Errc last = Errc::connection_failed;
-  for (auto& endpoint : candidates) {
+  for (auto& endpoint : candidates(named)) {
+    if (avoid.contains(endpoint.to_string())) continue;
     auto connection = co_await shared_to(std::move(endpoint));
     if (connection) co_return connection;
     // Nobody who could be late was reached.
@@ -89,11 +132,31 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::dedicated(NodeId node) {
 }
 
 io::Task<Result<native::ResponseHeader>> Cluster::ask(native::RequestHeader request) {
-  auto connection = co_await any();
-  if (!connection) co_return fail(std::move(connection).error());
-  auto answer = co_await (*connection)->call(request);
-  if (!answer) co_return fail(std::move(answer).error());
-  co_return std::move(answer->header);
+  std::set<std::string> tried;
+  std::optional<Error> last;
+  const bool repeatable = may_be_repeated(request.request_case());
+  while (true) {
+    auto connection = co_await any_but(tried);
+    // What the last one said tells more than that nobody is left.
+    if (!connection && last) co_return fail(std::move(*last));
+    if (!connection) co_return fail(std::move(connection).error());
+    const std::string endpoint = (*connection)->peer().to_string();
+    // Somebody else may know the same sooner.
+    const Duration limit = std::min<Duration>(options_.request_timeout, kAskWithin);
+    auto answer =
+        co_await (*connection)->call(request, {}, repeatable ? std::optional(limit) : std::nullopt);
+    if (answer) co_return std::move(answer->header);
+    const Errc code = answer.error().code();
+    const bool elsewhere = code == Errc::recovering || code == Errc::shutting_down;
+    if (!elsewhere && !(repeatable && is_unanswered(code))) {
+      co_return fail(std::move(answer).error());
+    }
+    if (elsewhere || code == Errc::timed_out) {
+      peers_[endpoint].avoid_until = loop_.now() + kAvoidFor;
+    }
+    tried.insert(endpoint);
+    last = std::move(answer).error();
+  }
 }
 
 io::Task<Result<native::MetadataResponse>> Cluster::metadata(native::MetadataRequest request) {
@@ -165,6 +228,9 @@ io::Task<Cluster::TopicResult> Cluster::ask_for_topic(std::string name) {
       co_return fail(Errc::malformed_frame, "topic " + name + " has gaps in its partitions");
     }
     topic->leaders[at] = {NodeId(partition.leader()), LeaderEpoch(partition.leader_epoch())};
+  }
+  if (const auto known = topics_.find(name); known != topics_.end() && known->second.metadata) {
+    keep_newer_leaders(*known->second.metadata, *topic);
   }
   co_return std::shared_ptr<const TopicMetadata>(std::move(topic));
 }

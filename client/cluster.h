@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,7 +57,9 @@ class Cluster {
   io::Task<Result<std::shared_ptr<const TopicMetadata>>> topic(std::string name, bool fresh);
   /// The raw answer, for admin; also updates what is known of the brokers.
   io::Task<Result<native::MetadataResponse>> metadata(native::MetadataRequest request);
-  /// Sends a request to any broker and returns the answer's header.
+  /// Sends a request to any broker and returns the answer's header. One that does not serve yet,
+  /// and, where asking twice does no harm, one that is not reached or too late, hands it to the
+  /// next.
   io::Task<Result<native::ResponseHeader>> ask(native::RequestHeader request);
 
   /// How long to wait before try number `attempt` (from 1), with jitter.
@@ -76,6 +79,8 @@ class Cluster {
   };
   struct Peer : Shared {
     std::shared_ptr<Connection> connection;
+    /// It was too late or did not serve: others are asked first until then.
+    TimePoint avoid_until{};
   };
   struct Topic : Shared {
     std::shared_ptr<const TopicMetadata> metadata;
@@ -84,6 +89,8 @@ class Cluster {
 
   io::Task<Result<std::shared_ptr<Connection>>> shared_to(io::Endpoint endpoint);
   io::Task<Result<std::shared_ptr<Connection>>> open(io::Endpoint endpoint);
+  io::Task<Result<std::shared_ptr<Connection>>> any_but(std::set<std::string> avoid);
+  std::vector<io::Endpoint> candidates(const std::vector<io::Endpoint>& named) const;
   Result<io::Endpoint> endpoint_of(NodeId node) const;
   io::Task<TopicResult> ask_for_topic(std::string name);
 

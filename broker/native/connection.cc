@@ -30,14 +30,15 @@ Result<FrameHead> NativeConnection::measure(ByteView begin) {
   if (begin.size() < native::kPrefixSize) return FrameHead{};
   const size_t most = agreed_ ? worker_.options().max_frame_bytes : kMaxHelloFrame;
   ASSIGN_OR_RETURN(const auto prefix, native::decode_prefix(begin, most));
-  return FrameHead{.size = prefix.frame_size()};
+  return FrameHead{.size = prefix.frame_size(),
+                   .traffic = broker_ ? TrafficClass::control : TrafficClass::client};
 }
 
 io::Task<void> NativeConnection::handle(Exchange& exchange) {
   const size_t header_size = load_be<uint32_t>(exchange.frame.data() + 4);
   const ByteView header = exchange.frame.subspan(native::kPrefixSize, header_size);
   const MutableBytes payload = exchange.frame.subspan(native::kPrefixSize + header_size);
-  if (agreed_ && native::is_produce(header)) {
+  if (agreed_ && front_end_.serves() && native::is_produce(header)) {
     return answer_produce(*this, exchange, header, payload);
   }
   return answer_any(exchange, header, payload);
@@ -59,9 +60,24 @@ io::Task<void> NativeConnection::answer_any(Exchange& exchange, ByteView header,
     co_return;
   }
   response.set_correlation_id(request.correlation_id());
-  NativeCall call{*this, exchange, request, response};
+  NativeCall call{*this, exchange, request, response, payload};
   co_await dispatch(call);
 }
+
+namespace {
+
+using Request = native::RequestHeader;
+
+/// What forms a cluster and agrees on its metadata: answered before anything else can be.
+bool is_served_early(Request::RequestCase request) {
+  return request == Request::kHello || request >= Request::kDiscover;
+}
+
+bool may_have_payload(Request::RequestCase request) {
+  return request == Request::kRaft || request == Request::kPropose;
+}
+
+}  // namespace
 
 Result<> NativeConnection::check(const native::RequestHeader& request, ByteView payload) const {
   if (!agreed_ && !request.has_hello()) {
@@ -70,11 +86,16 @@ Result<> NativeConnection::check(const native::RequestHeader& request, ByteView 
   if (agreed_ && request.has_hello()) {
     return fail(Errc::invalid_request, "hello is said once on a connection");
   }
+  if (!front_end_.serves() && !is_served_early(request.request_case())) {
+    return fail(Errc::recovering,
+                "this broker does not serve clients yet; try again, or ask another one");
+  }
   if (request.has_produce()) {
     return fail(Errc::malformed_frame, "the header holds more than one request");
   }
-  if (!payload.empty()) {
-    return fail(Errc::malformed_frame, "only a produce request has bytes behind its header");
+  if (!payload.empty() && !may_have_payload(request.request_case())) {
+    return fail(Errc::malformed_frame,
+                "only produce, raft and propose requests have bytes behind their header");
   }
   return {};
 }
@@ -82,7 +103,6 @@ Result<> NativeConnection::check(const native::RequestHeader& request, ByteView 
 namespace {
 
 io::Task<Result<>> answer(NativeCall& call) {
-  using Request = native::RequestHeader;
   switch (call.request.request_case()) {
     case Request::kHello:
       return answer_hello(call);
@@ -106,6 +126,26 @@ io::Task<Result<>> answer(NativeCall& call) {
       return answer_delete_records(call);
     case Request::kInitProducer:
       return answer_init_producer(call);
+    case Request::kDescribeCluster:
+      return answer_describe_cluster(call);
+    case Request::kMovePartition:
+      return answer_move_partition(call);
+    case Request::kDrainBroker:
+      return answer_drain_broker(call);
+    case Request::kLeaveCluster:
+      return answer_leave_cluster(call);
+    case Request::kDiscover:
+      return answer_discover(call);
+    case Request::kJoinCluster:
+      return answer_join_cluster(call);
+    case Request::kRaft:
+      return answer_raft(call);
+    case Request::kPropose:
+      return answer_propose(call);
+    case Request::kHeartbeat:
+      return answer_heartbeat(call);
+    case Request::kAlterInSync:
+      return answer_alter_in_sync(call);
     case Request::kProduce:
     case Request::REQUEST_NOT_SET:
       break;
@@ -118,17 +158,22 @@ io::Task<Result<>> answer(NativeCall& call) {
 }
 
 /// Whether requests behind it may begin only when it is answered: a session takes one fetch at a
-/// time, and the hello decides about all others.
-bool keeps_order(native::RequestHeader::RequestCase request) {
-  return request == native::RequestHeader::kFetch || request == native::RequestHeader::kHello;
+/// time, the hello decides about all others, and the consensus wants its messages as they were
+/// sent.
+bool keeps_order(Request::RequestCase request) {
+  return request == Request::kFetch || request == Request::kHello || request == Request::kRaft;
 }
+
+/// What operators need most when the broker is hard pressed, and what brokers ask each other.
+bool is_never_delayed(Request::RequestCase request) { return request >= Request::kDescribeCluster; }
 
 }  // namespace
 
 io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   Exchange& exchange = call.exchange;
-  if (exchange.frame.size() <= kForgottenBytes) exchange.release_frame();
-  exchange.delay = worker_.pressure().request_delay;
+  if (call.payload.empty() && exchange.frame.size() <= kForgottenBytes) exchange.release_frame();
+  const bool delayed = !broker_ && !is_never_delayed(call.request.request_case());
+  if (delayed) exchange.delay = worker_.pressure().request_delay;
   if (!keeps_order(call.request.request_case())) exchange.release_order();
   if (auto result = co_await answer(call); !result) {
     exchange.response.slices.clear();

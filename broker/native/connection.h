@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "broker/native/call.h"
 #include "broker/native/front_end.h"
@@ -35,6 +37,16 @@ class NativeConnection final : public Protocol {
 
   /// The hello was agreed on; only then other requests and frames of full size are taken.
   void agree() { agreed_ = true; }
+  /// A broker said hello: its requests keep the cluster alive and are never delayed.
+  struct Broker {
+    NodeId id{-1};
+    std::string cluster_id;
+  };
+  void agree_with(Broker broker) {
+    broker_ = std::move(broker);
+    agree();
+  }
+  const std::optional<Broker>& said_broker() const { return broker_; }
   bool agreed() const { return agreed_; }
   /// The connection's one fetch session, made on first use.
   FetchSession& fetch_session();
@@ -49,6 +61,7 @@ class NativeConnection final : public Protocol {
   const io::Endpoint& peer_;
   Principal principal_;
   std::unique_ptr<FetchSession> fetch_session_;
+  std::optional<Broker> broker_;
   bool agreed_ = false;
   bool ended_ = false;
 };

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "base/check.h"
 #include "base/memory_budget.h"
 #include "broker/server/protocol.h"
+#include "broker/service/cluster_ports.h"
 #include "broker/service/services.h"
 
 namespace sluice::broker {
@@ -23,7 +27,20 @@ class NativeFrontEnd final : public FrontEnd {
  public:
   /// Fetch sessions are charged to `sessions`, which outlives it, as do the services.
   NativeFrontEnd(Services services, MemoryBudget& sessions, NativeIdentity identity)
-      : services_(services), sessions_(sessions), identity_(std::move(identity)) {}
+      : sessions_(sessions), identity_(std::move(identity)) {
+    serve(services);
+  }
+  /// Of a broker in a cluster, whose id is the membership's. Until serve() it answers only what
+  /// brokers need to form a cluster and to agree; `cluster` outlives it.
+  NativeFrontEnd(MemoryBudget& sessions, NativeIdentity identity, ClusterPorts& cluster)
+      : sessions_(sessions), identity_(std::move(identity)), cluster_(&cluster) {}
+
+  /// Once; from here on clients are served.
+  void serve(Services services) {
+    CHECK(!serves(), "a front end gets its services once");
+    services_.emplace(services);
+    serves_.store(true, std::memory_order_release);
+  }
 
   bool recognises(std::span<const std::byte, kOpeningBytes> opening) const override;
   size_t preamble() const override { return kOpeningBytes; }
@@ -31,14 +48,24 @@ class NativeFrontEnd final : public FrontEnd {
   std::string_view name() const override { return "native"; }
   std::span<const std::string_view> apis() const override;
 
-  const Services& services() const { return services_; }
+  bool serves() const { return serves_.load(std::memory_order_acquire); }
+  /// While it serves.
+  const Services& services() const { return *services_; }
+  /// Null when the broker runs alone.
+  ClusterPorts* cluster() const { return cluster_; }
+  /// Empty while there is none.
+  std::string cluster_id() const {
+    return cluster_ == nullptr ? identity_.cluster_id : cluster_->membership.cluster_id();
+  }
   MemoryBudget& sessions() const { return sessions_; }
   const NativeIdentity& identity() const { return identity_; }
 
  private:
-  const Services services_;
+  std::optional<Services> services_;
+  std::atomic<bool> serves_{false};
   MemoryBudget& sessions_;
   const NativeIdentity identity_;
+  ClusterPorts* const cluster_ = nullptr;
 };
 
 }  // namespace sluice::broker

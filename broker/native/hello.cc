@@ -19,6 +19,25 @@ Result<uint32_t> choose_version(const native::HelloRequest& hello) {
                   std::to_string(native::kMaxVersion) + "; use a matching client");
 }
 
+/// Brokers of different clusters have nothing to say to each other.
+Result<> agree(NativeCall& call) {
+  const auto& hello = call.request.hello();
+  if (!hello.has_broker_id()) {
+    call.connection.agree();
+    return {};
+  }
+  const std::string ours = call.connection.front_end().cluster_id();
+  if (!ours.empty() && !hello.cluster_id().empty() && ours != hello.cluster_id()) {
+    call.exchange.response.close_after = true;
+    return fail(Errc::wrong_cluster, "broker " + std::to_string(hello.broker_id()) +
+                                         " belongs to cluster " + hello.cluster_id() +
+                                         ", this one to " + ours +
+                                         "; check the addresses and seeds of both");
+  }
+  call.connection.agree_with({NodeId{hello.broker_id()}, hello.cluster_id()});
+  return {};
+}
+
 }  // namespace
 
 io::Task<Result<>> answer_hello(NativeCall& call) {
@@ -29,12 +48,14 @@ io::Task<Result<>> answer_hello(NativeCall& call) {
     call.exchange.response.close_after = true;
     co_return fail(std::move(version).error());
   }
-  if (hello.client_name().size() + hello.client_version().size() > kMaxClientName) {
+  if (hello.client_name().size() + hello.client_version().size() + hello.cluster_id().size() >
+      kMaxClientName) {
     call.exchange.response.close_after = true;
-    co_return fail(Errc::invalid_argument, "the client's name and version have more than " +
-                                               std::to_string(kMaxClientName) + " bytes");
+    co_return fail(Errc::invalid_argument,
+                   "the client's name, version and cluster have more than " +
+                       std::to_string(kMaxClientName) + " bytes");
   }
-  connection.agree();
+  CO_RETURN_IF_ERROR(agree(call));
   connection.worker().context().log.debug("client connected",
                                           {{"peer", connection.peer().to_string()},
                                            {"client", hello.client_name()},
@@ -43,7 +64,7 @@ io::Task<Result<>> answer_hello(NativeCall& call) {
   const auto& options = connection.worker().options();
   auto& answer = *call.response.mutable_hello();
   answer.set_version(*version);
-  answer.set_cluster_id(identity.cluster_id);
+  answer.set_cluster_id(connection.front_end().cluster_id());
   answer.set_node_id(identity.node_id.value());
   answer.set_broker_version(identity.broker_version);
   answer.set_max_frame_bytes(static_cast<uint32_t>(options.max_frame_bytes));

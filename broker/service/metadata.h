@@ -48,6 +48,7 @@ class Metadata {
   MetadataAnswer describe(const Principal& principal, std::span<const TopicRef> topics,
                           bool all) const;
   NodeId node_id() const { return self_; }
+  const TopicDefaults& defaults() const { return defaults_; }
 
  private:
   MetadataAnswer::Topic describe_topic(MetadataImage::TopicPointer topic) const;

@@ -38,4 +38,26 @@ Result<Offset> Admin::delete_records(const Partition& partition, Offset before) 
   return wait_for(*core_->client, core_->admin.delete_records(partition, before));
 }
 
+Result<ClusterStatus> Admin::cluster_status() {
+  return wait_for(*core_->client, core_->admin.cluster_status());
+}
+Result<> Admin::move_partition(const Partition& partition, const std::vector<NodeId>& replicas) {
+  return wait_for(*core_->client, core_->admin.move_partition(partition, replicas));
+}
+Result<> Admin::cancel_move(const Partition& partition) {
+  return wait_for(*core_->client, core_->admin.move_partition(partition, {}));
+}
+Result<uint32_t> Admin::drain_broker(NodeId broker, bool undo) {
+  return wait_for(*core_->client, core_->admin.drain_broker(broker, undo));
+}
+Result<BrokerIdentity> Admin::identify() {
+  return wait_for(*core_->client, core_->admin.identify());
+}
+Result<> Admin::join_cluster(const BrokerIdentity& broker) {
+  return wait_for(*core_->client, core_->admin.join_cluster(broker));
+}
+Result<> Admin::leave_cluster(NodeId broker) {
+  return wait_for(*core_->client, core_->admin.leave_cluster(broker));
+}
+
 }  // namespace sluice::client

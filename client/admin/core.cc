@@ -1,5 +1,6 @@
 #include "client/admin/core.h"
 
+#include <set>
 #include <utility>
 
 #include "base/uuid.h"
@@ -54,6 +55,28 @@ native::ListOffsetsRequest::Special special(OffsetSpec::Kind kind) {
   return native::ListOffsetsRequest::LATEST;
 }
 
+/// How often a request to a leader is made before its error is told.
+constexpr uint32_t kTries = 6;
+
+bool leader_moved(const Error& why) {
+  return why == Errc::not_leader || why == Errc::fenced_leader_epoch ||
+         why == Errc::unknown_leader_epoch || why == Errc::not_controller;
+}
+
+std::string label_of(const std::string& topic, int32_t partition) {
+  return topic + "-" + std::to_string(partition);
+}
+
+/// Those of the leader, who knows how far the partition is.
+void take_status(const PartitionInfo& said, PartitionInfo& partition) {
+  partition.log_start = said.log_start;
+  partition.high_watermark = said.high_watermark;
+  partition.log_end = said.log_end;
+  partition.synced_end = said.synced_end;
+  partition.bytes = said.bytes;
+  partition.problem = said.problem;
+}
+
 }  // namespace
 
 io::Task<Result<ClusterInfo>> AdminCore::cluster() {
@@ -105,6 +128,40 @@ io::Task<Result<TopicInfo>> AdminCore::describe_topic(std::string name) {
                             .value = config.value(),
                             .source = config.source(),
                             .documentation = config.documentation()});
+  }
+  co_return co_await complete(std::move(info), std::move(name));
+}
+
+/// How far each partition is, which only its leader knows, and where its replicas are away.
+io::Task<Result<TopicInfo>> AdminCore::complete(TopicInfo info, std::string name) {
+  native::MetadataRequest ask;
+  ask.add_topics()->set_name(name);
+  auto metadata = co_await cluster_.metadata(std::move(ask));
+  if (!metadata) co_return fail(std::move(metadata).error());
+  if (metadata->topics_size() != 1) co_return info;
+  std::set<NodeId> leaders;
+  for (const auto& said : metadata->topics(0).partitions()) {
+    const auto at = static_cast<size_t>(said.id());
+    if (at >= info.partitions.size()) continue;
+    info.partitions[at].offline = nodes(said.offline());
+    if (said.leader() >= 0) leaders.insert(NodeId(said.leader()));
+  }
+  // Who was asked knows all.
+  if (metadata->brokers_size() == 1) co_return info;
+  native::RequestHeader request;
+  request.mutable_describe_topic()->mutable_topic()->set_name(name);
+  for (const NodeId leader : leaders) {
+    auto answer = co_await ask_at(leader, request);
+    for (PartitionInfo& partition : info.partitions) {
+      if (partition.leader != leader) continue;
+      if (!answer) {
+        partition.problem = "its leader: " + std::string(answer.error().message());
+        continue;
+      }
+      const int at = partition.id.value();
+      if (at >= answer->describe_topic().partitions_size()) continue;
+      take_status(partition_info(answer->describe_topic().partitions(at)), partition);
+    }
   }
   co_return info;
 }
@@ -165,32 +222,72 @@ io::Task<Result<>> AdminCore::add_partitions(std::string name, uint32_t total, b
   co_return Result<>{};
 }
 
+io::Task<Result<native::ResponseHeader>> AdminCore::ask_at(NodeId node,
+                                                           native::RequestHeader request) {
+  auto connection = co_await cluster_.to(node);
+  if (!connection) co_return fail(std::move(connection).error());
+  auto answer = co_await (*connection)->call(request);
+  if (!answer) co_return fail(std::move(answer).error());
+  co_return std::move(answer->header);
+}
+
 io::Task<Result<std::vector<PartitionOffset>>> AdminCore::list_offsets(std::string topic,
                                                                        OffsetSpec spec) {
+  for (uint32_t attempt = 1;; ++attempt) {
+    auto offsets = co_await list_offsets_once(topic, spec);
+    if (offsets || !leader_moved(offsets.error()) || attempt == kTries) co_return offsets;
+    co_await io::sleep_for(cluster_.backoff(attempt));
+  }
+}
+
+/// One request to each leader.
+io::Task<Result<std::vector<PartitionOffset>>> AdminCore::list_offsets_once(std::string topic,
+                                                                            OffsetSpec spec) {
   auto metadata = co_await cluster_.topic(topic, true);
   if (!metadata) co_return fail(std::move(metadata).error());
-  native::RequestHeader request;
+  std::map<NodeId, native::RequestHeader> by_leader;
   for (size_t i = 0; i < (*metadata)->leaders.size(); ++i) {
+    auto& request = by_leader[(*metadata)->leaders[i].node];
     auto& partition = *request.mutable_list_offsets()->add_partitions();
     partition.set_topic_id((*metadata)->id);
     partition.set_partition(static_cast<int32_t>(i));
     partition.set_special(special(spec.kind));
     partition.set_timestamp(spec.timestamp.value());
   }
-  auto answer = co_await cluster_.ask(std::move(request));
-  if (!answer) co_return fail(std::move(answer).error());
-  std::vector<PartitionOffset> offsets;
-  for (int i = 0; i < answer->list_offsets().partitions_size(); ++i) {
-    const auto& said = answer->list_offsets().partitions(i);
-    CO_RETURN_IF_ERROR(result_of(said.error(), topic + "-" + std::to_string(i)));
-    offsets.push_back({.partition = PartitionId(i),
-                       .offset = Offset(said.offset()),
-                       .timestamp = Timestamp(said.timestamp())});
+  std::vector<PartitionOffset> offsets((*metadata)->leaders.size());
+  for (const auto& [leader, request] : by_leader) {
+    if (leader.value() < 0) {
+      co_return fail(Errc::not_leader,
+                     label_of(topic, request.list_offsets().partitions(0).partition()) +
+                         " has no leader now; see sluice topic describe " + topic);
+    }
+    auto answer = co_await ask_at(leader, request);
+    if (!answer) co_return fail(std::move(answer).error());
+    const auto& asked = request.list_offsets();
+    if (answer->list_offsets().partitions_size() != asked.partitions_size()) {
+      co_return fail(Errc::malformed_frame, "the broker did not answer for each partition");
+    }
+    for (int i = 0; i < asked.partitions_size(); ++i) {
+      const auto& said = answer->list_offsets().partitions(i);
+      const int32_t id = asked.partitions(i).partition();
+      CO_RETURN_IF_ERROR(result_of(said.error(), label_of(topic, id)));
+      offsets[static_cast<size_t>(id)] = {.partition = PartitionId(id),
+                                          .offset = Offset(said.offset()),
+                                          .timestamp = Timestamp(said.timestamp())};
+    }
   }
   co_return offsets;
 }
 
 io::Task<Result<Offset>> AdminCore::delete_records(Partition partition, Offset before) {
+  for (uint32_t attempt = 1;; ++attempt) {
+    auto done = co_await delete_records_once(partition, before);
+    if (done || !leader_moved(done.error()) || attempt == kTries) co_return done;
+    co_await io::sleep_for(cluster_.backoff(attempt));
+  }
+}
+
+io::Task<Result<Offset>> AdminCore::delete_records_once(Partition partition, Offset before) {
   auto metadata = co_await cluster_.topic(partition.topic, true);
   if (!metadata) co_return fail(std::move(metadata).error());
   native::RequestHeader request;
@@ -198,7 +295,12 @@ io::Task<Result<Offset>> AdminCore::delete_records(Partition partition, Offset b
   asked.set_topic_id((*metadata)->id);
   asked.set_partition(partition.id.value());
   asked.set_before(before.value());
-  auto answer = co_await cluster_.ask(std::move(request));
+  const auto at = static_cast<size_t>(partition.id.value());
+  if (partition.id.value() < 0 || at >= (*metadata)->leaders.size()) {
+    co_return fail(Errc::unknown_topic_or_partition,
+                   "there is no " + label_of(partition.topic, partition.id.value()));
+  }
+  auto answer = co_await ask_at((*metadata)->leaders[at].node, std::move(request));
   if (!answer) co_return fail(std::move(answer).error());
   if (answer->delete_records().partitions_size() != 1) {
     co_return fail(Errc::malformed_frame, "the broker did not answer for one partition with one");

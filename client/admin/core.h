@@ -25,8 +25,22 @@ class AdminCore {
   io::Task<Result<>> add_partitions(std::string name, uint32_t total, bool validate_only);
   io::Task<Result<std::vector<PartitionOffset>>> list_offsets(std::string topic, OffsetSpec spec);
   io::Task<Result<Offset>> delete_records(Partition partition, Offset before);
+  io::Task<Result<ClusterStatus>> cluster_status();
+  /// Without replicas the move under way is cancelled.
+  io::Task<Result<>> move_partition(Partition partition, std::vector<NodeId> replicas);
+  io::Task<Result<uint32_t>> drain_broker(NodeId broker, bool undo);
+  io::Task<Result<BrokerIdentity>> identify();
+  io::Task<Result<>> join_cluster(BrokerIdentity broker);
+  io::Task<Result<>> leave_cluster(NodeId broker);
 
  private:
+  io::Task<Result<std::vector<PartitionOffset>>> list_offsets_once(std::string topic,
+                                                                   OffsetSpec spec);
+  io::Task<Result<Offset>> delete_records_once(Partition partition, Offset before);
+  io::Task<Result<native::ResponseHeader>> ask_controller(native::RequestHeader request);
+  io::Task<Result<native::ResponseHeader>> ask_at(NodeId node, native::RequestHeader request);
+  io::Task<Result<TopicInfo>> complete(TopicInfo info, std::string name);
+
   Cluster& cluster_;
 };
 

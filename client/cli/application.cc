@@ -116,6 +116,12 @@ std::unique_ptr<CLI::App> make_application(Shell& shell) {
   add_produce(*app, shell);
   add_consume(*app, shell);
   add_offsets(*app, shell);
+  CLI::App& cluster = noun(*app, "cluster", "Shows a cluster, and lets brokers join and leave");
+  add_cluster_status(cluster, shell);
+  add_cluster_join(cluster, shell);
+  add_cluster_leave(cluster, shell);
+  add_broker_drain(noun(*app, "broker", "Empties a broker"), shell);
+  add_partition_move(noun(*app, "partition", "Moves a partition's replicas"), shell);
   add_log_dump(noun(*app, "log", "Looks at the files of a broker that is not running"), shell);
   CLI::App& bench = noun(*app, "bench", "Measures a cluster");
   add_bench_produce(bench, shell);

@@ -122,6 +122,15 @@ void add_flags(const CLI::App& command, std::vector<std::string>& words) {
   }
 }
 
+/// To the cluster that the line names: somebody waits for the Tab key.
+Result<std::unique_ptr<client::Client>> connect_quickly(Shell& shell,
+                                                        const Completion& completion) {
+  shell.flags().brokers = completion.brokers;
+  shell.flags().context = completion.context;
+  shell.flags().properties = {"request.timeout.ms=1000", "socket.connection.setup.timeout.ms=1000"};
+  return shell.connect();
+}
+
 /// Prints what complete() finds, with the names that must be asked for.
 Result<> print_completion(Shell& shell, const CLI::App& app,
                           const std::vector<std::string>& words) {
@@ -133,14 +142,14 @@ Result<> print_completion(Shell& shell, const CLI::App& app,
     for (const auto& [name, context] : contexts.by_name) found.push_back(name);
   }
   if (completion.names == Completion::Names::topics) {
-    shell.flags().brokers = completion.brokers;
-    shell.flags().context = completion.context;
-    // Somebody waits for the Tab key.
-    shell.flags().properties = {"request.timeout.ms=1000",
-                                "socket.connection.setup.timeout.ms=1000"};
-    ASSIGN_OR_RETURN(const auto client, shell.connect());
+    ASSIGN_OR_RETURN(const auto client, connect_quickly(shell, completion));
     ASSIGN_OR_RETURN(const auto topics, client->admin()->list_topics());
     for (const client::TopicSummary& topic : topics) found.push_back(topic.name);
+  }
+  if (completion.names == Completion::Names::brokers) {
+    ASSIGN_OR_RETURN(const auto client, connect_quickly(shell, completion));
+    ASSIGN_OR_RETURN(const auto cluster, client->admin()->cluster());
+    for (const auto& broker : cluster.brokers) found.push_back(std::to_string(broker.id.value()));
   }
   std::string out;
   for (const std::string& word : found) {
@@ -168,6 +177,7 @@ Completion complete(const CLI::App& app, const std::vector<std::string>& words) 
     }
   } else if (const CLI::Option* positional = walk.next_positional()) {
     if (positional->check_name("topic")) completion.names = Completion::Names::topics;
+    if (positional->check_name("broker")) completion.names = Completion::Names::brokers;
     if (positional->check_name("context")) completion.names = Completion::Names::contexts;
   }
   std::erase_if(found, [&](const std::string& word) { return !word.starts_with(typed); });

@@ -13,7 +13,7 @@ struct Completion {
   /// Words known without asking anybody, already fitting what was typed.
   std::vector<std::string> words;
   /// What else may stand there.
-  enum class Names : uint8_t { none, topics, contexts } names = Names::none;
+  enum class Names : uint8_t { none, topics, brokers, contexts } names = Names::none;
   /// Values of -b and --context that were typed, to ask the right cluster.
   std::vector<std::string> brokers;
   std::string context;

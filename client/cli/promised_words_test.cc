@@ -31,6 +31,9 @@ constexpr std::string_view kPromised[] = {
     "bench consume NAME [--records N] [--consumers N] -o json",
     "bench latency NAME --rate R --size B --duration S -o json",
     "topic list -b HOST:PORT,HOST:PORT -X key=value -o table",
+    "cluster status [--watch] [-o json] | join HOST:PORT | leave N",
+    "broker drain N [--undo]",
+    "partition move NAME N --replicas 1,2,3 | move NAME N --cancel",
     "context use NAME",
 };
 

@@ -28,6 +28,7 @@ Json document_of(const client::TopicInfo& topic) {
                           {"leader_epoch", partition.leader_epoch.value()},
                           {"replicas", ids_of(partition.replicas)},
                           {"in_sync", ids_of(partition.in_sync)},
+                          {"offline", ids_of(partition.offline)},
                           {"log_start", partition.log_start.value()},
                           {"high_watermark", partition.high_watermark.value()},
                           {"log_end", partition.log_end.value()},
@@ -51,24 +52,27 @@ Json document_of(const client::TopicInfo& topic) {
 Table partitions_of(const client::TopicInfo& topic) {
   Table table{.columns = {{"PARTITION", true},
                           {"LEADER", true},
+                          {"REPLICAS"},
+                          {"IN-SYNC"},
+                          {"OFFLINE"},
                           {"START", true},
                           {"HIGH-WATERMARK", true},
                           {"SIZE", true},
                           {"LOG-END", true, true},
                           {"SYNCED-END", true, true},
                           {"EPOCH", true, true},
-                          {"REPLICAS", false, true},
-                          {"IN-SYNC", false, true},
                           {"PROBLEM"}},
               .rows = {}};
   for (const client::PartitionInfo& partition : topic.partitions) {
     table.rows.push_back(
-        {std::to_string(partition.id.value()), std::to_string(partition.leader.value()),
+        {std::to_string(partition.id.value()),
+         partition.leader.value() < 0 ? "none" : std::to_string(partition.leader.value()),
+         text_of(partition.replicas), text_of(partition.in_sync),
+         partition.offline.empty() ? "-" : text_of(partition.offline),
          std::to_string(partition.log_start.value()),
          std::to_string(partition.high_watermark.value()), format_rough_size(partition.bytes),
          std::to_string(partition.log_end.value()), std::to_string(partition.synced_end.value()),
-         std::to_string(partition.leader_epoch.value()), text_of(partition.replicas),
-         text_of(partition.in_sync), partition.problem});
+         std::to_string(partition.leader_epoch.value()), partition.problem});
   }
   return table;
 }

@@ -5,9 +5,8 @@
 #include <gtest/gtest.h>
 
 namespace sluice::cluster {
-namespace {
 
-client::ProducerOptions options() {
+client::ProducerOptions impatient() {
   client::ProducerOptions options;
   options.delivery_timeout = client::Milliseconds(2'000);
   options.max_block = client::Milliseconds(2'000);
@@ -15,13 +14,18 @@ client::ProducerOptions options() {
   return options;
 }
 
-}  // namespace
+client::ProducerOptions patient() {
+  client::ProducerOptions options;
+  options.buffer_memory = 1024 * 1024;
+  return options;
+}
 
-Load::Load(std::unique_ptr<client::Client> client, std::string topic, std::string name)
+Load::Load(std::unique_ptr<client::Client> client, std::string topic, std::string name,
+           client::ProducerOptions options)
     : topic_(std::move(topic)),
       name_(std::move(name)),
       client_(std::move(client)),
-      producer_(client_->producer(options())),
+      producer_(client_->producer(options)),
       thread_([this] { run(); }) {}
 
 Load::~Load() { stop(); }
@@ -32,7 +36,9 @@ void Load::run() {
     const auto sent = producer_->send(
         topic_, {.key = value, .value = value},
         [this, value](const Result<client::Delivery>& delivery) {
-          if (delivery) {
+          if (!delivery) {
+            ++failed_;
+          } else {
             const std::lock_guard lock(mutex_);
             acknowledged_[{delivery->partition.value(), delivery->offset.value()}] = value;
           }

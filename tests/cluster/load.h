@@ -16,12 +16,17 @@ using Place = std::pair<int32_t, int64_t>;
 /// Values by their place.
 using Records = std::map<Place, std::string>;
 
+/// Few retries, so that it ends soon when the broker does.
+client::ProducerOptions impatient();
+/// As a user's, whom others serve when a broker ends.
+client::ProducerOptions patient();
+
 /// A producer that sends distinct values as fast as it can, and remembers what was acknowledged.
 class Load {
  public:
-  /// `name` makes this load's values differ from every other's. Few retries, so that it ends soon
-  /// when the broker does.
-  Load(std::unique_ptr<client::Client> client, std::string topic, std::string name);
+  /// `name` makes this load's values differ from every other's.
+  Load(std::unique_ptr<client::Client> client, std::string topic, std::string name,
+       client::ProducerOptions options = impatient());
   ~Load();
 
   /// Returns when so many records in all were acknowledged, or failed.
@@ -30,6 +35,8 @@ class Load {
   void stop();
   /// What was acknowledged, with its place.
   Records acknowledged();
+  /// How many records failed for good.
+  size_t failed() const { return failed_; }
 
  private:
   void run();
@@ -41,6 +48,7 @@ class Load {
   std::mutex mutex_;
   Records acknowledged_;
   std::atomic<size_t> outcomes_ = 0;
+  std::atomic<size_t> failed_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };

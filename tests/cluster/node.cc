@@ -71,6 +71,23 @@ void Broker::kill() {
   process_.wait(kStopWithin);
 }
 
+Said run_sluice(const std::filesystem::path& folder, const std::filesystem::path& config,
+                const std::string& brokers, std::vector<std::string> arguments,
+                std::string_view input) {
+  std::filesystem::create_directories(folder);
+  write_file(folder / "in", input);
+  arguments.insert(arguments.begin(), SLUICE_PATH);
+  ProcessOptions options{.arguments = std::move(arguments),
+                         .environment = {"XDG_CONFIG_HOME=" + config.string()},
+                         .input = folder / "in",
+                         .output = folder / "out",
+                         .error = folder / "err"};
+  if (!brokers.empty()) options.environment.push_back("SLUICE_BROKERS=" + brokers);
+  Process process(options);
+  const auto ending = process.wait(kCommandWithin);
+  return {ending ? ending->code : -1, read_file(folder / "out"), read_file(folder / "err")};
+}
+
 Node::Node() : verified_(data()) {}
 
 Node::~Node() {
@@ -104,19 +121,8 @@ int Node::stop() {
 }
 
 Said Node::sluice(std::vector<std::string> arguments, std::string_view input) {
-  const std::string number = std::to_string(files_++);
-  const auto file = [&](const char* name) { return folder() / (name + number); };
-  write_file(file("in-"), input);
-  arguments.insert(arguments.begin(), SLUICE_PATH);
-  ProcessOptions options{.arguments = std::move(arguments),
-                         .environment = {"XDG_CONFIG_HOME=" + folder().string()},
-                         .input = file("in-"),
-                         .output = file("out-"),
-                         .error = file("err-")};
-  if (broker_) options.environment.push_back("SLUICE_BROKERS=" + broker_->address());
-  Process process(options);
-  const auto ending = process.wait(kCommandWithin);
-  return {ending ? ending->code : -1, read_file(file("out-")), read_file(file("err-"))};
+  return run_sluice(folder() / ("call-" + std::to_string(files_++)), folder(),
+                    broker_ ? broker_->address() : "", std::move(arguments), input);
 }
 
 std::unique_ptr<client::Client> Node::client() {

@@ -53,6 +53,12 @@ struct Said {
   std::string err;
 };
 
+/// Runs `sluice ARGUMENTS` with these brokers, if any; what goes in and out lies in `folder`, which
+/// is made, and contexts in `config`.
+Said run_sluice(const std::filesystem::path& folder, const std::filesystem::path& config,
+                const std::string& brokers, std::vector<std::string> arguments,
+                std::string_view input);
+
 /// A folder, brokers in it, and the command line that talks to the one started last. At the end
 /// every broker is stopped and `sluice log dump --verify` must find its data sound.
 class Node {

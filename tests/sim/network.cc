@@ -220,7 +220,9 @@ io::Task<Result<std::unique_ptr<io::Socket>>> SimHost::connect(io::Endpoint to,
   const std::string where = "connect to " + to.to_string();
   if (!alive_) co_return fail(Errc::connection_failed, where + ": the node was killed");
   std::string target = is_own(to.host) ? name_ : to.host;
-  if (!network_.hosts_.contains(target)) co_return fail(Errc::unresolved_host, where);
+  if (!network_.hosts_.contains(target)) {
+    co_return fail(Errc::unresolved_host, where + ": the host does not resolve");
+  }
   // As the system does, it goes out by the address that it goes to.
   auto dial = std::make_shared<Dial>(io::Endpoint{is_own(to.host) ? to.host : name_, next_port_++});
   network_.call_after(network_.draw_latency(),

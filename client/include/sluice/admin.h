@@ -22,6 +22,36 @@ struct ClusterInfo {
   NodeId controller{-1};
   std::vector<BrokerInfo> brokers;
 };
+/// One screen of the cluster.
+struct ClusterStatus {
+  struct Broker : BrokerInfo {
+    /// Index of its registration; it grows with each start.
+    uint64_t epoch = 0;
+    /// Not heard of, or not caught up: leads nothing.
+    bool fenced = false;
+    bool draining = false;
+    bool voter = false;
+    uint32_t leaders = 0, replicas = 0;
+    /// Of its replicas: out of sync.
+    uint32_t behind = 0;
+  };
+  std::string cluster_id, cluster_name;
+  NodeId controller{-1};
+  uint64_t term = 0, metadata_version = 0;
+  std::vector<Broker> brokers;
+  uint32_t partitions = 0, under_replicated = 0, under_min_in_sync = 0, offline = 0, moving = 0;
+};
+/// A broker as it presents itself before it is in a cluster.
+struct BrokerIdentity {
+  NodeId id{-1};
+  std::string host;
+  uint16_t port = 0;
+  std::string cluster_name;
+  /// 22 characters; of its metadata directory.
+  std::string directory_id;
+  /// Empty: it has none.
+  std::string cluster_id;
+};
 struct TopicSummary {
   std::string name;
   /// 22 characters, base64url.
@@ -35,6 +65,8 @@ struct PartitionInfo {
   NodeId leader{-1};
   LeaderEpoch leader_epoch{-1};
   std::vector<NodeId> replicas, in_sync;
+  /// Of the replicas: on brokers that are away.
+  std::vector<NodeId> offline;
   Offset log_start{0}, high_watermark{0}, log_end{0}, synced_end{0};
   uint64_t bytes = 0;
   /// Why it refuses work; empty when it does not.
@@ -93,6 +125,20 @@ class Admin {
   Result<std::vector<PartitionOffset>> list_offsets(std::string_view topic, OffsetSpec spec);
   /// Deletes records below the offset (-1: below the high watermark); the new log start.
   Result<Offset> delete_records(const Partition& partition, Offset before);
+
+  Result<ClusterStatus> cluster_status();
+  /// Gives a partition other replicas, the preferred leader first.
+  Result<> move_partition(const Partition& partition, const std::vector<NodeId>& replicas);
+  /// Back to what it was before the move under way.
+  Result<> cancel_move(const Partition& partition);
+  /// Moves all replicas away from a broker; how many are left there.
+  Result<uint32_t> drain_broker(NodeId broker, bool undo = false);
+  /// Who answers at the first of the client's brokers.
+  Result<BrokerIdentity> identify();
+  /// Takes a broker into the cluster, as it presents itself.
+  Result<> join_cluster(const BrokerIdentity& broker);
+  /// A broker without replicas is forgotten for good.
+  Result<> leave_cluster(NodeId broker);
 
  private:
   friend class Client;

@@ -1,0 +1,70 @@
+#include "broker/metadata/membership.h"
+
+#include <utility>
+
+namespace sluice::broker {
+
+Membership::Membership(ClusterMember self) { state_.lock()->self = std::move(self); }
+
+ClusterMember Membership::self() const { return state_.lock()->self; }
+
+std::string Membership::cluster_id() const { return state_.lock()->self.cluster_id; }
+
+std::vector<ClusterMember> Membership::founders() const { return state_.lock()->founders; }
+
+void Membership::listens_at(io::Endpoint address) {
+  state_.lock()->self.address = std::move(address);
+}
+
+void Membership::belongs_to(std::string cluster_id, std::vector<ClusterMember> founders) {
+  auto state = state_.lock();
+  state->self.cluster_id = std::move(cluster_id);
+  state->founders = std::move(founders);
+  for (const ClusterMember& founder : state->founders) state->noted[founder.node_id] = founder;
+}
+
+void Membership::note(const ClusterMember& member) {
+  state_.lock()->noted[member.node_id] = member;
+}
+
+void Membership::update(const MetadataImage& image) {
+  auto state = state_.lock();
+  const auto before = std::exchange(state->registered, {});
+  for (const BrokerImage& broker : image.brokers) {
+    // Registered before it listens: what was noted is the better address.
+    if (broker.port == 0) continue;
+    state->registered[broker.id] = {.cluster_name = state->self.cluster_name,
+                                    .node_id = broker.id,
+                                    .directory_id = broker.directory_id,
+                                    .address = {broker.host, broker.port},
+                                    .cluster_id = image.cluster_id};
+  }
+  for (const auto& [node, member] : before) {
+    if (!state->registered.contains(node)) state->noted.erase(node);
+  }
+}
+
+std::map<NodeId, ClusterMember> Membership::merged(const State& state) {
+  auto members = state.registered;
+  members.insert(state.noted.begin(), state.noted.end());
+  members[state.self.node_id] = state.self;
+  return members;
+}
+
+std::optional<io::Endpoint> Membership::address_of(NodeId node) const {
+  const auto state = state_.lock();
+  for (const auto* known : {&state->registered, &state->noted}) {
+    if (const auto found = known->find(node); found != known->end()) return found->second.address;
+  }
+  return std::nullopt;
+}
+
+std::vector<ClusterMember> Membership::known() const {
+  const auto members = merged(*state_.lock());
+  std::vector<ClusterMember> known;
+  known.reserve(members.size());
+  for (const auto& [node, member] : members) known.push_back(member);
+  return known;
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,73 @@
+#include <memory>
+#include <vector>
+
+#include "client/cli/commands.h"
+
+namespace sluice::cli {
+namespace {
+
+struct Flags {
+  std::string topic;
+  int32_t partition = 0;
+  std::vector<int32_t> replicas;
+  bool cancel = false;
+};
+
+Result<> move(const Shell& shell, const Flags& flags) {
+  if (flags.cancel != flags.replicas.empty()) {
+    return fail(Errc::invalid_argument,
+                "say where to with --replicas 1,2,3, or --cancel the move under way");
+  }
+  ASSIGN_OR_RETURN(const auto client, shell.connect());
+  const auto admin = client->admin();
+  const client::Partition partition{flags.topic, PartitionId(flags.partition)};
+  const std::string name = flags.topic + "-" + std::to_string(flags.partition);
+  std::vector<NodeId> replicas;
+  std::string to;
+  for (const int32_t id : flags.replicas) {
+    replicas.emplace_back(id);
+    to += (to.empty() ? "" : ",") + std::to_string(id);
+  }
+  Json document = {{"topic", flags.topic},
+                   {"partition", flags.partition},
+                   {"replicas", flags.replicas},
+                   {"cancelled", flags.cancel}};
+  if (shell.flags().dry_run) {
+    return shell.say(
+        flags.cancel ? "would cancel the move of " + name : "would move " + name + " to " + to,
+        std::move(document), name);
+  }
+  if (flags.cancel) {
+    RETURN_IF_ERROR(admin->cancel_move(partition));
+    return shell.say("cancelled the move of " + name, std::move(document), name);
+  }
+  RETURN_IF_ERROR(admin->move_partition(partition, replicas));
+  return shell.say("moving " + name + " to " + to + "; see sluice topic describe " + flags.topic,
+                   std::move(document), name);
+}
+
+}  // namespace
+
+void add_partition_move(CLI::App& parent, Shell& shell) {
+  CLI::App& command = *parent.add_subcommand("move", "Gives a partition other replicas");
+  const auto flags = std::make_shared<Flags>();
+  command.add_option("topic", flags->topic, "The topic")->required();
+  command.add_option("partition", flags->partition, "The partition")
+      ->required()
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--replicas", flags->replicas,
+                  "Node ids of the brokers that shall have it, the preferred leader first")
+      ->delimiter(',');
+  command.add_flag("--cancel", flags->cancel, "Back to what it was before the move under way");
+  command.footer(
+      "Examples:\n"
+      "  sluice partition move orders 0 --replicas 1,2,3\n"
+      "  sluice partition move orders 0 --cancel");
+  command.callback([&shell, flags] {
+    shell.choose("partition move " + flags->topic + " " + std::to_string(flags->partition),
+                 [&shell, flags] { return move(shell, *flags); });
+  });
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "client/include/sluice/client.h"
+#include "tests/cluster/node.h"
+
+namespace sluice::cluster {
+
+/// Brokers 1 to N, each a process of its own with the same seeds. At the end all are stopped and
+/// what they leave must be sound.
+class ThreeBrokers {
+ public:
+  explicit ThreeBrokers(size_t count = 3);
+  ~ThreeBrokers();
+
+  /// Starts those that are not running, and waits until each is ready.
+  void start();
+  Broker& broker(int id) { return *brokers_.at(static_cast<size_t>(id - 1)).process; }
+  void kill(int id);
+  void pause(int id);
+  /// Goes on after a pause, starts again after a kill.
+  void restart(int id);
+  /// SIGTERM; the exit code.
+  int stop(int id);
+
+  /// Comma separated.
+  std::string addresses() const;
+  std::unique_ptr<client::Client> client() const;
+  /// The broker that leads a partition now; 0 when none does.
+  int leader_of(const std::string& topic, int32_t partition = 0) const;
+  /// Runs `sluice ARGUMENTS` with all brokers as bootstrap.
+  Said sluice(std::vector<std::string> arguments, std::string_view input = "");
+
+ private:
+  struct Member {
+    std::unique_ptr<Broker> process;
+    bool paused = false;
+  };
+  BrokerOptions options_of(int id) const;
+  void launch(int id);
+
+  TempDir dir_;
+  std::vector<std::string> listen_;
+  std::vector<Member> brokers_;
+  int files_ = 0;
+};
+
+/// Whether sluiced forms clusters and SLUICE_CLUSTER=1 says that it shall be tried.
+bool clusters_are_tested();
+
+}  // namespace sluice::cluster
