@@ -59,7 +59,8 @@ uint64_t run(uint64_t seed, int nodes, int steps) {
   std::optional<uint64_t> last;
   EXPECT_TRUE(network.settle([&] {
     const auto leader = network.leader();
-    const Result<RaftCore::Place> place = leader ? network.propose(*leader, "last") : fail(Errc::not_controller);
+    const Result<RaftCore::Place> place =
+        leader ? network.propose(*leader, "last") : fail(Errc::not_controller);
     if (place) last = place->index;
     return place.has_value();
   })) << "seed "
