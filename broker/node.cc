@@ -118,11 +118,17 @@ io::Task<Result<>> Node::open_metadata() {
                                                         " is in use by another broker"));
   }
   metadata_lock_ = std::move(*lock);
-  CO_ASSIGN_OR_RETURN(metadata_log_, co_await OneVoterLog::open(
-                                         {*metadata_disk_, ports_.runtime.executor.control(),
-                                          ports_.log, store_.subscriber(),
-                                          [this](const Error& cause) { ports_.on_fatal(cause); }},
-                                         directory, {.self = options_.node_id}));
+  CO_ASSIGN_OR_RETURN(
+      metadata_log_,
+      co_await RaftLog::open(
+          {.disk = *metadata_disk_,
+           .control = ports_.runtime.executor.control(),
+           .random = ports_.runtime.random,
+           .log = ports_.log,
+           .subscriber = store_.subscriber(),
+           .on_failed = [this](const Error& cause) { ports_.on_fatal(cause); }},
+          directory,
+          {.self = options_.node_id, .bootstrap = RaftLog::Bootstrap{{options_.node_id}}}));
   store_.use(*metadata_log_);
   co_return Result<>{};
 }

@@ -13,8 +13,8 @@
 #include "base/metrics.h"
 #include "broker/admin/admin_server.h"
 #include "broker/admin/pages.h"
-#include "broker/metadata/one_voter_log.h"
 #include "broker/metadata/producer_ids.h"
+#include "broker/metadata/raft_log.h"
 #include "broker/metadata/store.h"
 #include "broker/native/front_end.h"
 #include "broker/options.h"
@@ -95,7 +95,7 @@ class Node {
   std::unique_ptr<io::LaneDisk> metadata_disk_;
   std::unique_ptr<io::FileLock> metadata_lock_;
   MetadataStore store_;
-  std::unique_ptr<OneVoterLog> metadata_log_;
+  std::unique_ptr<RaftLog> metadata_log_;
   bool fresh_metadata_ = false;
   bool unclean_ = false;
 

@@ -9,6 +9,9 @@ build=(
   libsnappy-dev libtomlplusplus-dev liburing-dev libyaml-cpp-dev libzstd-dev
   nlohmann-json3-dev protobuf-compiler zlib1g-dev
 )
+# For the consensus engine. Where there is a newer cargo, that one is used; the one of Debian's plain `cargo` package
+# cannot read the index of crates any more.
+command -v cargo >/dev/null || build+=(cargo-web rustc-web)
 test=(
   clang-format-19 clang-tidy-19 libbenchmark-dev libclang-rt-19-dev libgmock-dev libgtest-dev
   curl e2fsprogs llvm-19 prometheus procps strace valgrind wamerican

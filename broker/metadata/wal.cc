@@ -59,6 +59,7 @@ io::Task<Result<>> Wal::append(WalBatch batch) {
   }
   CO_RETURN_IF_ERROR(co_await write(wal::encode_frame(sequence_, next_number_, payload)));
   ++next_number_;
+  if (batch.start) last_index_ = std::max(last_index_, batch.start->index);
   if (batch.truncate_from) last_index_ = std::min(last_index_, *batch.truncate_from - 1);
   if (!batch.entries.empty()) last_index_ = batch.entries.back().index;
   if (hard_state) hard_state_ = *hard_state;
@@ -127,11 +128,29 @@ io::Task<Result<std::unique_ptr<io::File>>> Wal::prepare(uint64_t sequence, size
 io::Task<Result<>> Wal::save_snapshot(WalSnapshot snapshot) {
   if (failed_) co_return fail(*failed_);
   CHECK(snapshot.index <= last_index_, "a snapshot stands for entries that are in the log");
-  const uint64_t index = snapshot.index;
-  CO_RETURN_IF_ERROR(co_await io::replace_file(disk_, directory_ + "/" + wal_snapshot_name(index),
-                                               wal::encode_snapshot(snapshot)));
+  CO_RETURN_IF_ERROR(co_await replace_snapshot(snapshot));
   bytes_since_snapshot_ = 0;
-  co_return co_await remove_covered(index);
+  co_return co_await remove_covered(snapshot.index);
+}
+
+io::Task<Result<>> Wal::install_snapshot(WalSnapshot snapshot) {
+  if (failed_) co_return fail(*failed_);
+  CO_RETURN_IF_ERROR(co_await replace_snapshot(snapshot));
+  // Entries behind it belong to another history. Until this is durable, they are known by the entry
+  // at the snapshot's index, which has another term.
+  if (last_index_ > snapshot.index) {
+    WalBatch cut;
+    cut.truncate_from = snapshot.index + 1;
+    CO_RETURN_IF_ERROR(co_await append(std::move(cut)));
+  }
+  last_index_ = snapshot.index;
+  bytes_since_snapshot_ = 0;
+  co_return co_await remove_covered(snapshot.index);
+}
+
+io::Task<Result<>> Wal::replace_snapshot(const WalSnapshot& snapshot) {
+  co_return co_await io::replace_file(disk_, directory_ + "/" + wal_snapshot_name(snapshot.index),
+                                      wal::encode_snapshot(snapshot));
 }
 
 io::Task<Result<>> Wal::remove_covered(uint64_t snapshot_index) {

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/strong.h"
 #include "io/disk.h"
 #include "io/task.h"
 
@@ -17,10 +18,27 @@ struct WalEntry {
   uint64_t index = 0;
   uint64_t term = 0;
   std::vector<std::byte> data;
+  /// The data is a change of the group's configuration.
+  bool configuration = false;
   bool operator==(const WalEntry&) const = default;
 };
 
-/// What a voter must not forget (Raft, section 5.1); zero in a group of one.
+/// Who agrees on the log, and who only gets it.
+struct GroupConfiguration {
+  std::vector<NodeId> voters;
+  std::vector<NodeId> learners;
+  bool operator==(const GroupConfiguration&) const = default;
+};
+
+/// Where a log begins: behind an entry of which only the group's configuration is known.
+struct LogStart {
+  uint64_t index = 0;
+  uint64_t term = 0;
+  GroupConfiguration configuration;
+  bool operator==(const LogStart&) const = default;
+};
+
+/// What a voter must not forget (Raft, section 5.1); zero in logs of versions without clusters.
 struct HardState {
   uint64_t term = 0;
   uint64_t vote = 0;
@@ -35,6 +53,8 @@ struct WalBatch {
   /// Consecutive, and the first follows the last one kept.
   std::vector<WalEntry> entries;
   std::optional<HardState> hard_state;
+  /// In the first batch of all.
+  std::optional<LogStart> start;
 };
 
 struct WalSnapshot {
@@ -42,6 +62,8 @@ struct WalSnapshot {
   uint64_t index = 0;
   uint64_t term = 0;
   std::vector<std::byte> data;
+  /// As of that entry; empty in logs of versions without clusters.
+  GroupConfiguration configuration;
   bool operator==(const WalSnapshot&) const = default;
 };
 
@@ -58,9 +80,14 @@ class Wal {
   /// What is on disk, all of it durable by now.
   struct Content {
     std::optional<WalSnapshot> snapshot;
+    /// Unless a snapshot is there.
+    std::optional<LogStart> start;
     HardState hard_state;
     /// Those after the snapshot.
     std::vector<WalEntry> entries;
+
+    /// The entry before the first one.
+    uint64_t base() const { return snapshot ? snapshot->index : start ? start->index : 0; }
   };
   struct Opened;
 
@@ -74,7 +101,10 @@ class Wal {
   /// Replaces all entries up to snapshot.index, which must be in the log, by the snapshot. On an
   /// error the entries stay.
   io::Task<Result<>> save_snapshot(WalSnapshot snapshot);
+  /// A snapshot that came from elsewhere: replaces the whole log, also what lies behind its index.
+  io::Task<Result<>> install_snapshot(WalSnapshot snapshot);
 
+  uint64_t last_index() const { return last_index_; }
   /// Bytes of frames that the last snapshot does not cover, also those written before this open.
   uint64_t bytes_since_snapshot() const { return bytes_since_snapshot_; }
 
@@ -92,6 +122,7 @@ class Wal {
   io::Task<Result<>> roll(size_t least_bytes);
   io::Task<Result<std::unique_ptr<io::File>>> prepare(uint64_t sequence, size_t least_bytes);
   io::Task<Result<>> write(const std::vector<std::byte>& frame);
+  io::Task<Result<>> replace_snapshot(const WalSnapshot& snapshot);
   io::Task<Result<>> remove_covered(uint64_t snapshot_index);
   std::string path_of(uint64_t sequence) const;
 

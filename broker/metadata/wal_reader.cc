@@ -81,6 +81,7 @@ io::Task<Result<Wal::Opened>> WalReader::read() {
     if (!is_used(i)) CO_RETURN_IF_ERROR(co_await disk_.remove(path_of(files[i].sequence)));
   }
   wal.hard_state_ = content.hard_state;
+  if (content.start) wal.last_index_ = std::max(wal.last_index_, content.start->index);
   co_return opened;
 }
 
@@ -153,32 +154,41 @@ Result<> WalReader::check_covered(const FileContent& file, uint64_t snapshot_ind
                           " are in no snapshot, and the next file does not follow it"));
 }
 
-Result<> WalReader::replay(FileContent& file, Wal::Content& content) const {
+Result<> WalReader::replay(FileContent& file, Wal::Content& content) {
   const std::string path = path_of(file.sequence);
-  const uint64_t base = content.snapshot ? content.snapshot->index : 0;
   for (const wal::Frame& frame : file.scanned.frames) {
     auto batch = wal::decode_batch(frame.payload);
     if (!batch) return fail(damaged(path, std::string(batch.error().message())));
-    if (batch->truncate_from) {
-      while (!content.entries.empty() && content.entries.back().index >= *batch->truncate_from) {
-        content.entries.pop_back();
-      }
-    }
-    for (WalEntry& entry : batch->entries) {
-      file.last_index = entry.index;
-      if (entry.index <= base) continue;
-      const uint64_t expected =
-          content.entries.empty() ? base + 1 : content.entries.back().index + 1;
-      if (entry.index != expected) {
-        return fail(damaged(path, "entry " + std::to_string(entry.index) + " follows entry " +
-                                      std::to_string(expected - 1)));
-      }
-      content.entries.push_back(std::move(entry));
-    }
-    if (!batch->entries.empty() && file.last_index > base) {
+    const bool has_entries = !batch->entries.empty();
+    if (batch->start && !content.snapshot) content.start = batch->start;
+    if (batch->hard_state) content.hard_state = *batch->hard_state;
+    RETURN_IF_ERROR(replay(std::move(*batch), file, content));
+    if (has_entries && file.last_index > content.base()) {
       file.uncovered_bytes += wal::frame_size(frame.payload.size());
     }
-    if (batch->hard_state) content.hard_state = *batch->hard_state;
+  }
+  return {};
+}
+
+Result<> WalReader::replay(WalBatch batch, FileContent& file, Wal::Content& content) {
+  const uint64_t base = content.base();
+  if (batch.truncate_from) {
+    if (*batch.truncate_from <= base + 1) diverged_ = false;
+    while (!content.entries.empty() && content.entries.back().index >= *batch.truncate_from) {
+      content.entries.pop_back();
+    }
+  }
+  for (WalEntry& entry : batch.entries) {
+    file.last_index = entry.index;
+    if (content.snapshot && entry.index == base) diverged_ = entry.term != content.snapshot->term;
+    if (entry.index <= base || diverged_) continue;
+    const uint64_t expected = content.entries.empty() ? base + 1 : content.entries.back().index + 1;
+    if (entry.index != expected) {
+      return fail(damaged(path_of(file.sequence), "entry " + std::to_string(entry.index) +
+                                                      " follows entry " +
+                                                      std::to_string(expected - 1)));
+    }
+    content.entries.push_back(std::move(entry));
   }
   return {};
 }

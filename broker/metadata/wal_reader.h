@@ -39,7 +39,8 @@ class WalReader {
   io::Task<Result<FileContent>> read_wal(uint64_t sequence);
   /// Where the files begin that follow each other up to the last usable one.
   static size_t first_of_chain(const std::vector<FileContent>& files);
-  Result<> replay(FileContent& file, Wal::Content& content) const;
+  Result<> replay(FileContent& file, Wal::Content& content);
+  Result<> replay(WalBatch batch, FileContent& file, Wal::Content& content);
   /// corrupt_file when the file, which is not in the chain, has what the snapshot lacks.
   Result<> check_covered(const FileContent& file, uint64_t snapshot_index) const;
   io::Task<Result<>> go_on_in(Wal& wal, const FileContent& file);
@@ -50,6 +51,8 @@ class WalReader {
   io::Disk& disk_;
   const std::string directory_;
   const WalOptions options_;
+  /// The entries read now lie behind a snapshot of another history, and are void.
+  bool diverged_ = false;
 };
 
 }  // namespace sluice::broker

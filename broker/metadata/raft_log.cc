@@ -1,0 +1,323 @@
+#include "broker/metadata/raft_log.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/check.h"
+
+namespace sluice::broker {
+namespace {
+
+/// So many entries stay in memory for followers that lag a little; others get a snapshot.
+constexpr uint64_t kEntriesKept = 1000;
+/// Proposals under way get so much longer when the log is closed.
+constexpr Duration kCloseGrace = 1s;
+/// Behind this entry of this term every group begins (FORMAT.md).
+constexpr uint64_t kFirstIndex = 1;
+constexpr uint64_t kFirstTerm = 1;
+
+/// Nothing was ever written: a node that joins has a hard state before it has entries.
+bool is_empty(const Wal::Content& content) {
+  return !content.snapshot && !content.start && content.entries.empty() &&
+         content.hard_state == HardState{};
+}
+
+/// Where the log begins on disk; of a node that joins, nowhere yet.
+LogStart start_of(const Wal::Content& content) {
+  if (content.snapshot) {
+    return {content.snapshot->index, content.snapshot->term, content.snapshot->configuration};
+  }
+  return content.start.value_or(LogStart{});
+}
+
+Error of_entry(uint64_t index, Error error) {
+  return std::move(error).with_context("metadata entry " + std::to_string(index));
+}
+
+}  // namespace
+
+RaftLog::RaftLog(Ports ports, RaftOptions options, RaftCore core)
+    : ports_(std::move(ports)), options_(std::move(options)), core_(std::move(core)) {}
+
+io::Task<Result<std::unique_ptr<RaftLog>>> RaftLog::open(Ports ports, std::string directory,
+                                                         RaftOptions options) {
+  CO_ASSIGN_OR_RETURN(auto opened,
+                      co_await Wal::open(ports.disk, std::move(directory), options.wal));
+  CO_ASSIGN_OR_RETURN(auto log,
+                      co_await make(std::move(ports), std::move(options), std::move(opened)));
+  if (auto begun = co_await log->begin(); !begun) {
+    co_await log->close();
+    co_return fail(std::move(begun).error());
+  }
+  co_return log;
+}
+
+io::Task<Result<std::unique_ptr<RaftLog>>> RaftLog::make(Ports ports, RaftOptions options,
+                                                         Wal::Opened opened) {
+  const Wal::Content& content = opened.content;
+  RaftState state{content.hard_state, start_of(content), content.entries};
+  WalBatch first;
+  if (content.snapshot) {
+    CO_RETURN_IF_ERROR(ports.subscriber.restore(content.snapshot->index, content.snapshot->data));
+  }
+  if (is_empty(content) && options.bootstrap) {
+    state.hard_state = {kFirstTerm, 0, kFirstIndex};
+    state.start = {kFirstIndex, kFirstTerm, {options.bootstrap->voters, {}}};
+    first.hard_state = state.hard_state;
+    first.start = state.start;
+  }
+  const bool has_something = content.snapshot.has_value() || !content.entries.empty();
+  if (has_something && state.start.configuration.voters.empty()) {
+    CO_ASSIGN_OR_RETURN(state, co_await import_older(ports, options.self, *opened.wal, content));
+  }
+  CO_ASSIGN_OR_RETURN(auto core,
+                      RaftCore::make({.self = options.self, .seed = ports.random.next()}, state));
+  std::unique_ptr<RaftLog> log(new RaftLog(std::move(ports), std::move(options), std::move(core)));
+  log->applied_ = state.start.index;
+  log->applied_term_ = state.start.term;
+  log->use(std::move(opened.wal), std::move(first));
+  co_return log;
+}
+
+/// Versions without clusters agreed with nobody: what is in the log is committed. It becomes the
+/// snapshot that a group begins with.
+io::Task<Result<RaftState>> RaftLog::import_older(Ports& ports, NodeId self, Wal& wal,
+                                                  const Wal::Content& content) {
+  LogStart start = start_of(content);
+  start.configuration = {{self}, {}};
+  for (const WalEntry& entry : content.entries) {
+    const auto applied = ports.subscriber.apply(entry.index, entry.data);
+    if (!applied && applied.error() == Errc::unsupported) {
+      co_return fail(of_entry(entry.index, applied.error()));
+    }
+    start.index = entry.index;
+    start.term = entry.term;
+  }
+  CO_RETURN_IF_ERROR(co_await wal.save_snapshot(
+      {start.index, start.term, ports.subscriber.snapshot(), start.configuration}));
+  co_return RaftState{{start.term, 0, start.index}, start, {}};
+}
+
+void RaftLog::use(std::unique_ptr<Wal> wal, WalBatch first) {
+  storage_ = std::make_unique<RaftStorage>(
+      RaftStorage::Ports{ports_.log,
+                         [this](RaftStorage::Written done) { written(std::move(done)); },
+                         [this](uint64_t index) {
+                           const uint64_t kept = ports_.transport == nullptr ? 0 : kEntriesKept;
+                           check(core_.compact(index + 1 - std::min(index, kept)));
+                         },
+                         [this](const Error& error) { fail_with(error); }},
+      std::move(wal), std::move(first));
+}
+
+io::Task<Result<>> RaftLog::begin() {
+  // What is known to be committed, and with it who votes.
+  pump();
+  refresh();
+  if (!failed_ && status_.configuration.voters == std::vector<NodeId>{options_.self}) {
+    check(core_.campaign());
+    pump();
+    // Without anybody to ask, all that the log holds is committed with the first entry of the term.
+    while (!failed_ && !storage_->full() && applied_term_ != status_.term) {
+      co_await changed_.wait(changed_.ticket(), io::Loop::current()->now() + options_.tick);
+    }
+    if (!failed_ && storage_->full()) co_return fail(Errc::disk_full);
+  }
+  if (failed_) co_return fail(*failed_);
+  opening_ = false;
+  running_.start(announce_later());
+  if (ports_.transport != nullptr) running_.start(tick_all());
+  co_return Result<>{};
+}
+
+io::Task<void> RaftLog::announce_later() {
+  // Who opened the log has it by then.
+  co_await ports_.control.yield();
+  announce_role();
+}
+
+io::Task<void> RaftLog::tick_all() {
+  TimePoint next = io::Loop::current()->now();
+  while (!closed_at_ && !failed_) {
+    // Ticks that a blocked loop missed are not made up for: the others were not silent.
+    next = std::max(next + options_.tick, io::Loop::current()->now());
+    co_await io::sleep_until(next);
+    if (closed_at_ || failed_) break;
+    check(core_.tick());
+    pump();
+  }
+}
+
+bool RaftLog::check(const Result<>& result) {
+  if (!result && result.error() == Errc::internal) fail_with(result.error());
+  return result.has_value();
+}
+
+void RaftLog::fail_with(Error error) {
+  if (failed_) return;
+  failed_ = std::move(error);
+  if (!opening_) ports_.on_failed(*failed_);
+  wake_proposals();
+  changed_.notify_all();
+}
+
+void RaftLog::pump() {
+  if (pumping_ || failed_) return;
+  pumping_ = true;
+  while (!failed_) {
+    auto ready = core_.ready();
+    if (!ready) fail_with(ready.error());
+    if (!ready || !*ready) break;
+    work_on(std::move(**ready));
+  }
+  pumping_ = false;
+  if (failed_) return;
+  refresh();
+  announce_role();
+  save_snapshot_when_due();
+  changed_.notify_all();
+}
+
+void RaftLog::work_on(RaftReady ready) {
+  send(std::move(ready.messages));
+  const auto committed = std::move(ready.committed);
+  storage_->add(std::move(ready));
+  if (!failed_) apply(committed);
+}
+
+void RaftLog::send(std::vector<RaftMessage> messages) {
+  if (ports_.transport == nullptr || closed_at_) return;
+  for (RaftMessage& message : messages) {
+    ports_.transport->send(message.to, std::move(message.bytes));
+  }
+}
+
+void RaftLog::written(RaftStorage::Written done) {
+  if (failed_) return;
+  check(core_.persisted(done.number));
+  if (done.installed) installed(*done.installed);
+  if (failed_) return;
+  send(std::move(done.messages));
+  pump();
+}
+
+void RaftLog::installed(const WalSnapshot& snapshot) {
+  if (auto restored = ports_.subscriber.restore(snapshot.index, snapshot.data); !restored) {
+    fail_with(std::move(restored).error().with_context("metadata snapshot " +
+                                                       std::to_string(snapshot.index)));
+    return;
+  }
+  applied_ = snapshot.index;
+  applied_term_ = snapshot.term;
+  check(core_.applied(applied_));
+  ports_.log.info("metadata snapshot installed", {{"index", snapshot.index}});
+  wake_proposals();
+}
+
+void RaftLog::apply(const std::vector<WalEntry>& entries) {
+  if (entries.empty()) return;
+  for (const WalEntry& entry : entries) {
+    apply(entry);
+    if (failed_) return;
+  }
+  check(core_.applied(applied_));
+}
+
+void RaftLog::apply(const WalEntry& entry) {
+  CHECK(entry.index == applied_ + 1, "entries are applied in their order, each once");
+  Result<> result;
+  if (entry.configuration) {
+    check(core_.apply_change(entry));
+  } else if (!entry.data.empty()) {
+    result = ports_.subscriber.apply(entry.index, entry.data);
+  }
+  // To go on without it would be to serve another state than the one that was agreed.
+  if (!result && result.error() == Errc::unsupported) {
+    fail_with(of_entry(entry.index, result.error()));
+    return;
+  }
+  applied_ = entry.index;
+  applied_term_ = entry.term;
+  if (!result) {
+    // Refused the first time, refused again: the proposer was told.
+    ports_.log.debug("metadata command refused",
+                     {{"index", entry.index}, {"cause", result.error().message()}});
+  }
+  if (!entry.configuration && !entry.data.empty()) settle(entry, result);
+}
+
+void RaftLog::refresh() {
+  auto now = core_.status();
+  if (!now) return fail_with(now.error());
+  const bool other_term = now->term != status_.term || now->leader != status_.leader;
+  status_ = std::move(*now);
+  leader_.store(status_.leader ? status_.leader->value() : -1, std::memory_order_relaxed);
+  if (other_term) wake_proposals();
+  if (status_.wants_snapshot) check(core_.offer_snapshot(ports_.subscriber.snapshot()));
+}
+
+void RaftLog::announce_role() {
+  if (opening_ || closed_at_ || failed_) return;
+  std::optional<uint64_t> leads_in;
+  if (status_.leads && applied_term_ == status_.term) leads_in = status_.term;
+  if (leads_in == announced_term_) return;
+  announced_term_ = leads_in;
+  if (ports_.on_role) ports_.on_role(leads_in.has_value(), status_.term);
+}
+
+void RaftLog::save_snapshot_when_due() {
+  if (opening_ || failed_ || storage_->saving()) return;
+  if (storage_->bytes_since_snapshot() < options_.snapshot_every_bytes) return;
+  storage_->save({applied_, applied_term_, ports_.subscriber.snapshot(), status_.configuration});
+}
+
+void RaftLog::receive(NodeId from, ByteView message) {
+  if (failed_ || closed_at_) return;
+  check(core_.step(from, message));
+  pump();
+}
+
+void RaftLog::unreachable(NodeId peer) {
+  if (failed_ || closed_at_) return;
+  check(core_.unreachable(peer));
+  pump();
+}
+
+void RaftLog::snapshot_sent(NodeId peer, bool arrived) {
+  if (failed_ || closed_at_) return;
+  check(core_.snapshot_sent(peer, arrived));
+  pump();
+}
+
+std::optional<NodeId> RaftLog::leader() const {
+  const int32_t id = leader_.load(std::memory_order_relaxed);
+  return id < 0 ? std::nullopt : std::optional(NodeId{id});
+}
+
+RaftLog::Status RaftLog::status() const {
+  return {.self = options_.self,
+          .leader = status_.leader,
+          .term = status_.term,
+          .applied = applied_,
+          .committed = status_.committed,
+          .last = status_.last,
+          .voters = status_.configuration.voters,
+          .learners = status_.configuration.learners,
+          .matched = status_.matched,
+          .leads = announced_term_.has_value()};
+}
+
+io::Task<void> RaftLog::close() {
+  closed_at_ = io::Loop::current()->now() + kCloseGrace;
+  wake_proposals();
+  changed_.notify_all();
+  // Proposals first: they wait for what is still to be written.
+  while (!proposals_.empty() && !failed_) {
+    co_await changed_.wait(changed_.ticket(), *closed_at_);
+    if (io::Loop::current()->now() >= *closed_at_) break;
+  }
+  co_await storage_->close();
+  co_await running_.join();
+}
+
+}  // namespace sluice::broker

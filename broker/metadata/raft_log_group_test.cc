@@ -1,0 +1,249 @@
+#include <deque>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "broker/metadata/raft_log.h"
+#include "tests/support/raft_group.h"
+
+namespace sluice::broker {
+namespace {
+
+const NodeId kOne{1}, kTwo{2}, kThree{3};
+const std::vector<NodeId> kAll = {kOne, kTwo, kThree};
+
+NodeId other_than(NodeId id) { return id == kOne ? kTwo : kOne; }
+
+/// A second and a third voter come to a group of one, as `sluice cluster join` would do it.
+void grow(RaftGroup& group) {
+  for (const NodeId id : {kTwo, kThree}) {
+    group.start(id);
+    ASSERT_TRUE(group.ask(kOne, &RaftLog::add_learner, id));
+    ASSERT_TRUE(group.until([&] { return group.agree(); }));
+    ASSERT_TRUE(group.until([&] { return group.ask(kOne, &RaftLog::promote, id).has_value(); }));
+  }
+}
+
+TEST(RaftLogGroup, WhatAnyNodeProposesIsAppliedByThatNodeWhenItIsDone) {
+  RaftGroup group(1);
+  group.start_all(kAll);
+  for (const NodeId id : kAll) {
+    const std::string command = "of " + std::to_string(id.value());
+    ASSERT_TRUE(group.propose(id, command));
+    EXPECT_TRUE(group.at(id).seen.contains(command));
+  }
+  EXPECT_TRUE(group.until([&] { return group.agree(); }));
+  EXPECT_EQ(group.at(kOne).commands.size(), 3u);
+}
+
+TEST(RaftLogGroup, ALeaderIsOneOnlyAfterItAppliedTheFirstEntryOfItsTerm) {
+  RaftGroup group(2);
+  group.start_all(kAll);
+  const NodeId first = *group.leader();
+  ASSERT_TRUE(group.propose(first, "a"));
+  group.kill(first);
+  const auto second = group.leader();
+  ASSERT_TRUE(second);
+  // The start, the first leader's entry, the command, its own entry.
+  EXPECT_GE(group.at(*second).applied_when_leading, 4u);
+}
+
+TEST(RaftLogGroup, AKilledLeaderIsReplacedWithinTwoSecondsAndCatchesUpWhenItComesBack) {
+  RaftGroup group(3);
+  group.start_all(kAll);
+  const NodeId first = *group.leader();
+  ASSERT_TRUE(group.propose(first, "before"));
+  group.kill(first);
+  ASSERT_TRUE(group.leader(2s));
+  ASSERT_TRUE(group.propose(other_than(first), "after"));
+  group.start(first);
+  EXPECT_TRUE(group.until([&] { return group.agree(); }));
+  EXPECT_EQ(group.at(first).commands, (std::vector<std::string>{"before", "after"}));
+}
+
+TEST(RaftLogGroup, AProposalUnderWayWhenTheLeaderDiesGetsThroughOnce) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    RaftGroup group(seed);
+    group.start_all(kAll);
+    const NodeId first = *group.leader();
+    std::optional<Result<>> outcome;
+    group.propose(other_than(first), "a", outcome);
+    group.simulator().run_for(std::chrono::microseconds(500 * seed));
+    group.kill(first);
+    ASSERT_TRUE(group.until([&] { return outcome.has_value(); }));
+    EXPECT_TRUE(outcome->has_value()) << seed << outcome->error().message();
+    EXPECT_EQ(group.at(other_than(first)).commands, std::vector<std::string>{"a"});
+  }
+}
+
+TEST(RaftLogGroup, ProposalsGetThroughOnceEachAlsoWhenAThirdOfAllMessagesIsLost) {
+  RaftGroup group(4);
+  group.start_all(kAll);
+  group.lost_percent = 33;
+  std::deque<std::optional<Result<>>> outcomes;
+  for (int i = 0; i < 60; ++i) {
+    group.propose(kAll[static_cast<size_t>(i) % 3], "command " + std::to_string(i),
+                  outcomes.emplace_back());
+    group.simulator().run_for(20ms);
+  }
+  ASSERT_TRUE(group.until(
+      [&] { return std::ranges::all_of(outcomes, [](const auto& o) { return o.has_value(); }); },
+      20s));
+  const auto done = std::ranges::count_if(outcomes, [](const auto& o) { return o->has_value(); });
+  EXPECT_GT(done, 50);
+  group.lost_percent = 0;
+  ASSERT_TRUE(group.until([&] { return group.agree(); }));
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (!*outcomes[i]) continue;
+    EXPECT_TRUE(group.at(kOne).seen.contains("command " + std::to_string(i)));
+  }
+}
+
+TEST(RaftLogGroup, WithoutAMajorityAProposalEndsUnknownAndNobodySaysItWasDone) {
+  RaftGroup group(5);
+  group.start_all(kAll);
+  const NodeId leader = *group.leader();
+  for (const NodeId id : kAll) {
+    if (id != leader) group.kill(id);
+  }
+  EXPECT_EQ(group.propose(leader, "a").error().code(), Errc::outcome_unknown);
+  EXPECT_TRUE(group.at(leader).commands.empty());
+  EXPECT_FALSE(group.at(leader).leads);
+  EXPECT_EQ(group.propose(leader, "b").error().code(), Errc::not_controller);
+}
+
+TEST(RaftLogGroup, AGroupOfOneGrowsToThreeWithoutDataCopiedByHand) {
+  RaftGroup group(6);
+  group.start(kOne, {kOne});
+  ASSERT_TRUE(group.leader());
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(group.propose(kOne, "early " + std::to_string(i)));
+  grow(group);
+  EXPECT_TRUE(group.until([&] { return group.log(kThree).status().voters == kAll; }));
+  EXPECT_EQ(group.at(kThree).commands.size(), 30u);
+  group.kill(kOne);
+  ASSERT_TRUE(group.leader());
+  EXPECT_TRUE(group.propose(kTwo, "without the first"));
+}
+
+TEST(RaftLogGroup, WhoVotesOutlivesRestartsAndSnapshots) {
+  RaftGroup group(7);
+  group.snapshot_every_bytes = 2_KiB;
+  group.start(kOne, {kOne});
+  ASSERT_TRUE(group.leader());
+  grow(group);
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(group.propose(kTwo, "command " + std::to_string(i) + std::string(100, 'x')));
+  }
+  for (const NodeId id : kAll) group.stop(id);
+  for (const NodeId id : kAll) group.start(id, {kOne});
+  EXPECT_EQ(group.log(kOne).status().voters, kAll);
+  ASSERT_TRUE(group.leader());
+  EXPECT_TRUE(group.propose(kThree, "after"));
+}
+
+TEST(RaftLogGroup, ALearnerThatLagsFarBehindGetsASnapshot) {
+  RaftGroup group(8);
+  group.snapshot_every_bytes = 16_KiB;
+  group.start(kOne, {kOne});
+  ASSERT_TRUE(group.leader());
+  group.start(kTwo);
+  ASSERT_TRUE(group.ask(kOne, &RaftLog::add_learner, kTwo));
+  ASSERT_TRUE(group.until([&] { return group.agree(); }));
+  group.cut_off(kTwo);
+  for (int i = 0; i < 1500; ++i) ASSERT_TRUE(group.propose(kOne, std::to_string(i)));
+  EXPECT_EQ(group.ask(kOne, &RaftLog::promote, kTwo).error().code(), Errc::recovering);
+  group.at(kTwo).restored = 0;
+  group.heal();
+  EXPECT_TRUE(group.until([&] { return group.agree(); }, 30s));
+  EXPECT_GT(group.at(kTwo).restored, 0u);
+}
+
+TEST(RaftLogGroup, ARemovedVoterIsNotNeededAnyMoreAndDisturbsNobody) {
+  RaftGroup group(9);
+  group.start_all(kAll);
+  const NodeId leader = *group.leader();
+  const NodeId gone = other_than(leader);
+  EXPECT_EQ(group.ask(leader, &RaftLog::remove, leader).error().code(), Errc::invalid_request);
+  ASSERT_TRUE(group.ask(leader, &RaftLog::remove, gone));
+  EXPECT_EQ(group.log(leader).status().voters.size(), 2u);
+  const uint64_t term = group.log(leader).status().term;
+  group.simulator().run_for(10s);
+  EXPECT_EQ(group.log(leader).status().term, term);
+  EXPECT_TRUE(group.propose(leader, "a"));
+}
+
+TEST(RaftLogGroup, HandsLeadershipOverWhenAsked) {
+  RaftGroup group(10);
+  group.start_all(kAll);
+  const NodeId leader = *group.leader();
+  const NodeId next = other_than(leader);
+  EXPECT_EQ(group.ask(next, &RaftLog::transfer, leader).error().code(), Errc::not_controller);
+  ASSERT_TRUE(group.ask(leader, &RaftLog::transfer, next));
+  ASSERT_TRUE(group.until([&] { return group.at(next).leads; }, 1s));
+  EXPECT_FALSE(group.at(leader).leads);
+  EXPECT_TRUE(group.propose(leader, "a"));
+}
+
+TEST(RaftLogGroup, ALeaderWithASlowDiskGoesOnLeading) {
+  RaftGroup group(11);
+  group.start_all(kAll);
+  const NodeId leader = *group.leader();
+  const uint64_t term = group.log(leader).status().term;
+  group.at(leader).node->disk().set_latency(sim::DiskOp::sync, 3s, 3s);
+  ASSERT_TRUE(group.propose(leader, "a"));
+  group.simulator().run_for(5s);
+  EXPECT_EQ(group.log(leader).status().term, term);
+  EXPECT_TRUE(group.at(leader).leads);
+}
+
+/// Kills, restarts, cuts and losses; what was acknowledged stays, and all agree in the end.
+void run_chaos(uint64_t seed) {
+  RaftGroup group(seed);
+  group.snapshot_every_bytes = 4_KiB;
+  group.start_all(kAll);
+  Random& random = group.simulator().random();
+  std::deque<std::pair<std::string, std::optional<Result<>>>> proposals;
+  for (int round = 0; round < 30; ++round) {
+    group.lost_percent = random.below(30);
+    for (int i = 0; i < 5; ++i) {
+      const NodeId from = kAll[random.below(3)];
+      auto& [command, outcome] = proposals.emplace_back();
+      command = std::to_string(round) + "/" + std::to_string(i) + std::string(50, 'x');
+      group.propose(from, command, outcome);
+      group.simulator().run_for(std::chrono::milliseconds(random.below(100)));
+    }
+    const NodeId victim = kAll[random.below(3)];
+    if (random.one_in(2)) {
+      group.kill(victim);
+      group.simulator().run_for(std::chrono::milliseconds(random.below(2000)));
+      group.start(victim);
+    } else {
+      group.cut_off(victim);
+      group.simulator().run_for(std::chrono::milliseconds(random.below(2000)));
+      group.heal();
+    }
+  }
+  group.lost_percent = 0;
+  const auto answered = [&] {
+    return std::ranges::all_of(proposals, [](const auto& p) { return p.second.has_value(); });
+  };
+  ASSERT_TRUE(group.until(answered, 30s)) << "seed " << seed;
+  ASSERT_TRUE(group.leader()) << "seed " << seed;
+  ASSERT_TRUE(group.propose(kOne, "last")) << "seed " << seed;
+  ASSERT_TRUE(group.until([&] { return group.agree(); })) << "seed " << seed;
+  size_t done = 0;
+  for (const auto& [command, outcome] : proposals) {
+    if (!*outcome) continue;
+    ++done;
+    EXPECT_TRUE(group.at(kOne).seen.contains(command)) << "seed " << seed << " " << command;
+  }
+  EXPECT_GT(done, proposals.size() / 2);
+}
+
+TEST(RaftLogGroup, WhatWasAcknowledgedStaysThroughKillsCutsAndLosses) {
+  for (uint64_t seed = 1; seed <= 8 && !HasFailure(); ++seed) run_chaos(seed);
+}
+
+}  // namespace
+}  // namespace sluice::broker
