@@ -13,17 +13,19 @@
 #include "base/metrics.h"
 #include "broker/admin/admin_server.h"
 #include "broker/admin/pages.h"
+#include "broker/control_plane.h"
 #include "broker/metadata/producer_ids.h"
-#include "broker/metadata/raft_log.h"
 #include "broker/metadata/store.h"
 #include "broker/native/front_end.h"
 #include "broker/options.h"
+#include "broker/replication/in_sync_keeper.h"
 #include "broker/replication/partition_set.h"
 #include "broker/replication/partition_table.h"
+#include "broker/replication/peer_links.h"
+#include "broker/replication/replica_fetchers.h"
 #include "broker/server/server.h"
 #include "broker/service/services.h"
 #include "broker/service/topics_ports.h"
-#include "io/lanes.h"
 #include "io/runtime.h"
 #include "storage/log_set.h"
 
@@ -69,16 +71,17 @@ class Node {
   void add_pages();
   void add_gauges();
   Health health() const;
-  io::Task<Result<>> open_metadata();
-  io::Task<Result<>> name_cluster();
-  io::Task<Result<>> open_logs();
+  io::Task<Result<>> start_server();
+  io::Task<std::string> new_cluster_id();
+  io::Task<Result<>> open_logs(std::string cluster_id);
+  void make_replication();
+  io::Task<Result<>> register_broker(const std::string& cluster_id);
   io::Task<Result<>> import_logs();
-  Result<cluster::MetadataRecord> registration_of(uint16_t port, bool unclean) const;
-  io::Task<Result<>> register_broker(uint16_t port, bool unclean);
+  io::Task<void> follow_metadata();
   io::Task<Result<>> serve();
-  io::Task<bool> was_stopped_cleanly();
   io::Task<std::string> boot_id();
   io::Task<void> stop_server(TimePoint deadline);
+  io::Task<void> stop_replication();
   void directory_offline(const std::string& directory, const Error& cause);
   void set_state(std::string state);
   std::string metadata_directory() const;
@@ -92,16 +95,20 @@ class Node {
   Guarded<Readiness> readiness_;
   AdminServer admin_;
 
-  std::unique_ptr<io::LaneDisk> metadata_disk_;
-  std::unique_ptr<io::FileLock> metadata_lock_;
   MetadataStore store_;
-  std::unique_ptr<RaftLog> metadata_log_;
-  bool fresh_metadata_ = false;
-  bool unclean_ = false;
-
+  ControlPlane control_;
   std::unique_ptr<storage::LogSet> logs_;
   PartitionTable table_;
+  PeerLinks links_;
+  std::unique_ptr<ReplicaFetchers> fetchers_;
+  std::unique_ptr<InSyncKeeper> in_sync_;
   std::unique_ptr<PartitionSet> partitions_;
+  /// Follows what the metadata says from serve() on.
+  io::Signal published_;
+  io::Scope following_;
+  bool replicates_ = false;
+  bool follows_ = false;
+  std::atomic<bool> stopping_{false};
   std::unique_ptr<Verbs> verbs_;
   std::unique_ptr<NativeFrontEnd> native_;
   std::unique_ptr<Server> server_;

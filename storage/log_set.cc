@@ -247,7 +247,10 @@ io::Task<Result<>> LogSet::close() {
 std::vector<LogSet::Directory> LogSet::directories() const {
   std::vector<Directory> all;
   for (const auto& directory : state_->directories) {
-    Directory shown{.path = directory->path(), .offline_because = directory->offline_because()};
+    Directory shown{.path = directory->path(),
+                    .offline_because = directory->offline_because(),
+                    .stopped_cleanly = directory->found().clean,
+                    .power_lost = directory->found().power_lost};
     for (const auto& entry : state_->table.entries()) {
       if (entry.directory != directory.get()) continue;
       ++shown.logs;

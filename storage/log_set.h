@@ -106,6 +106,10 @@ class LogSet {
     std::optional<std::string> offline_because;
     uint64_t bytes = 0;
     size_t logs = 0;
+    /// How the broker before this one ended.
+    bool stopped_cleanly = false;
+    /// The machine may have stopped since; never when it stopped cleanly.
+    bool power_lost = false;
   };
   std::vector<Directory> directories() const;
 

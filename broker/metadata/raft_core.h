@@ -59,7 +59,7 @@ struct RaftReady {
   std::vector<WalEntry> committed;
 };
 
-enum class Membership : uint8_t { voter, learner, none };
+enum class VotingRole : uint8_t { voter, learner, none };
 
 /// Raft (Ongaro and Ousterhout 2014) as a pure state machine: events and ticks in, effects out. The
 /// engine is raft-rs; what it leaves to its user (FORMAT.md and the crate say what) is done here,
@@ -99,7 +99,7 @@ class RaftCore {
   Result<Place> propose(ByteView command);
   /// Errors: not_controller; would_block (another change is under way); invalid_argument (the
   /// leader cannot be removed, a voter not become a learner).
-  Result<Place> propose_change(Membership membership, NodeId id);
+  Result<Place> propose_change(VotingRole role, NodeId id);
   /// Errors: not_controller; invalid_argument (not another voter).
   Result<> transfer(NodeId to);
   /// What was sent to it last may be lost, a snapshot too.

@@ -22,7 +22,7 @@ void grow(RaftNetwork& network) {
 }
 
 void join(RaftNetwork& network, NodeId id) {
-  ASSERT_TRUE(network.change(*network.leader(), Membership::learner, id));
+  ASSERT_TRUE(network.change(*network.leader(), VotingRole::learner, id));
   network.start(id);
 }
 
@@ -57,7 +57,7 @@ TEST(RaftCore, AFollowerRefusesProposalsInsteadOfLosingThem) {
   const NodeId leader = network.elect();
   const NodeId follower = leader == kOne ? kTwo : kOne;
   EXPECT_EQ(network.propose(follower, "a").error().code(), Errc::not_controller);
-  EXPECT_EQ(network.change(follower, Membership::learner, NodeId{7}).error().code(),
+  EXPECT_EQ(network.change(follower, VotingRole::learner, NodeId{7}).error().code(),
             Errc::not_controller);
   EXPECT_EQ(network.core(follower).transfer(follower).error().code(), Errc::not_controller);
   EXPECT_EQ(network.propose(leader, "").error().code(), Errc::invalid_argument);
@@ -66,12 +66,12 @@ TEST(RaftCore, AFollowerRefusesProposalsInsteadOfLosingThem) {
 TEST(RaftCore, ASecondChangeOfTheConfigurationWaitsForTheFirst) {
   RaftNetwork network(4, kThreeVoters);
   const NodeId leader = network.elect();
-  ASSERT_TRUE(network.change(leader, Membership::learner, NodeId{7}));
-  EXPECT_EQ(network.change(leader, Membership::learner, NodeId{8}).error().code(),
+  ASSERT_TRUE(network.change(leader, VotingRole::learner, NodeId{7}));
+  EXPECT_EQ(network.change(leader, VotingRole::learner, NodeId{8}).error().code(),
             Errc::would_block);
   const uint64_t before = network.status(leader).last;
   ASSERT_TRUE(network.settle([&] { return network.at(leader).applied == before; }));
-  EXPECT_TRUE(network.change(leader, Membership::learner, NodeId{8}));
+  EXPECT_TRUE(network.change(leader, VotingRole::learner, NodeId{8}));
 }
 
 TEST(RaftCore, TakesNoMoreThanABoundedAmountThatIsNotCommitted) {
@@ -87,7 +87,7 @@ TEST(RaftCore, TakesNoMoreThanABoundedAmountThatIsNotCommitted) {
 TEST(RaftCore, TheLeaderCannotBeRemoved) {
   RaftNetwork network(6, kThreeVoters);
   const NodeId leader = network.elect();
-  EXPECT_EQ(network.change(leader, Membership::none, leader).error().code(),
+  EXPECT_EQ(network.change(leader, VotingRole::none, leader).error().code(),
             Errc::invalid_argument);
 }
 
@@ -96,7 +96,7 @@ TEST(RaftCore, ALeaderThatAppliesItsOwnRemovalStepsDown) {
   const NodeId leader = network.elect();
   const NodeId next = leader == kOne ? kTwo : kOne;
   // The next leader finds its removal in its log, not committed yet.
-  const auto place = network.change(leader, Membership::none, next);
+  const auto place = network.change(leader, VotingRole::none, next);
   ASSERT_TRUE(place);
   network.write_all();
   for (const auto& packet : std::exchange(network.packets(), {})) network.deliver(packet);

@@ -171,8 +171,8 @@ class RaftLog final : public MetadataLog {
 
   // Membership.
   /// Whether there is nothing to do; an error when it cannot be done.
-  Result<bool> is_so(Membership membership, NodeId id) const;
-  io::Task<Result<>> change_until(Membership membership, NodeId id, TimePoint deadline);
+  Result<bool> is_so(VotingRole role, NodeId id) const;
+  io::Task<Result<>> change_until(VotingRole role, NodeId id, TimePoint deadline);
   io::Task<Result<>> applied_in_term(RaftCore::Place place, TimePoint deadline);
 
   Ports ports_;

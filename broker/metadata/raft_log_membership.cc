@@ -18,31 +18,31 @@ bool contains(const std::vector<NodeId>& ids, NodeId id) {
 }  // namespace
 
 io::Task<Result<>> RaftLog::add_learner(NodeId id) {
-  co_return co_await change_until(Membership::learner, id, io::Loop::current()->now() + kTimeout);
+  co_return co_await change_until(VotingRole::learner, id, io::Loop::current()->now() + kTimeout);
 }
 
 io::Task<Result<>> RaftLog::promote(NodeId id) {
-  co_return co_await change_until(Membership::voter, id, io::Loop::current()->now() + kTimeout);
+  co_return co_await change_until(VotingRole::voter, id, io::Loop::current()->now() + kTimeout);
 }
 
 io::Task<Result<>> RaftLog::remove(NodeId id) {
-  co_return co_await change_until(Membership::none, id, io::Loop::current()->now() + kTimeout);
+  co_return co_await change_until(VotingRole::none, id, io::Loop::current()->now() + kTimeout);
 }
 
-Result<bool> RaftLog::is_so(Membership membership, NodeId id) const {
+Result<bool> RaftLog::is_so(VotingRole role, NodeId id) const {
   const auto& [voters, learners] = status_.configuration;
   const bool votes = contains(voters, id);
   const bool learns = contains(learners, id);
-  switch (membership) {
-    case Membership::learner:
+  switch (role) {
+    case VotingRole::learner:
       return votes || learns;
-    case Membership::none:
+    case VotingRole::none:
       if (id == options_.self) {
         return fail(Errc::invalid_request,
                     "the leader of the metadata log cannot be removed; hand leadership over first");
       }
       return !votes && !learns;
-    case Membership::voter:
+    case VotingRole::voter:
       break;
   }
   if (votes) return true;
@@ -54,15 +54,15 @@ Result<bool> RaftLog::is_so(Membership membership, NodeId id) const {
   return false;
 }
 
-io::Task<Result<>> RaftLog::change_until(Membership membership, NodeId id, TimePoint deadline) {
+io::Task<Result<>> RaftLog::change_until(VotingRole role, NodeId id, TimePoint deadline) {
   while (true) {
     if (closed_at_) co_return fail(Errc::shutting_down);
     if (failed_) co_return fail(*failed_);
     refresh();
     if (!status_.leads) co_return fail(Errc::not_controller);
-    CO_ASSIGN_OR_RETURN(const bool so, is_so(membership, id));
+    CO_ASSIGN_OR_RETURN(const bool so, is_so(role, id));
     if (so) co_return Result<>{};
-    const auto place = core_.propose_change(membership, id);
+    const auto place = core_.propose_change(role, id);
     if (place) {
       pump();
       co_return co_await applied_in_term(*place, deadline);

@@ -6,7 +6,7 @@ io::Task<Result<>> answer_heartbeat(NativeCall& call) {
   CO_RETURN_IF_ERROR(check_member(call));
   CO_ASSIGN_OR_RETURN(ControllerPort* const controller, controller_of(call));
   const auto& request = call.request.heartbeat();
-  const BrokerHeartbeat heartbeat{.node = NodeId{request.node_id()},
+  const Heartbeat heartbeat{.node = NodeId{request.node_id()},
                                   .broker_epoch = request.broker_epoch(),
                                   .applied_index = request.applied_index(),
                                   .wants_to_stop = request.wants_to_stop()};

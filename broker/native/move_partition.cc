@@ -11,7 +11,7 @@ io::Task<Result<>> answer_move_partition(NativeCall& call) {
   const auto& metadata = call.connection.services().metadata;
   const auto known = metadata.describe(call.connection.principal(), refs, false);
   if (known.topics.front().error) co_return fail(*known.topics.front().error);
-  PartitionMove move{.topic_id = known.topics.front().topic->id,
+  MovePartition move{.topic_id = known.topics.front().topic->id,
                      .partition = PartitionId{request.partition()},
                      .replicas = {},
                      .cancel = request.cancel()};

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "broker/metadata/controller.h"
 #include "broker/metadata/in_sync_change.h"
 #include "broker/metadata/membership.h"
 #include "io/loop.h"
@@ -32,38 +33,19 @@ class ConsensusPort {
   virtual ConsensusState state() const = 0;
 };
 
-struct BrokerHeartbeat {
-  NodeId node{-1};
-  uint64_t broker_epoch = 0;
-  uint64_t applied_index = 0;
-  bool wants_to_stop = false;
-};
-struct HeartbeatVerdict {
-  bool fenced = false;
-  bool may_stop = false;
-};
-
-struct PartitionMove {
-  Uuid topic_id;
-  PartitionId partition{0};
-  /// The preferred leader first; empty with cancel.
-  std::vector<NodeId> replicas;
-  bool cancel = false;
-};
-
 /// The controller as brokers and operators reach it; not_controller where it is not. On the control
 /// loop.
 class ControllerPort {
  public:
   virtual ~ControllerPort() = default;
-  virtual io::Task<Result<HeartbeatVerdict>> heartbeat(BrokerHeartbeat heartbeat) = 0;
+  virtual io::Task<Result<HeartbeatReply>> heartbeat(Heartbeat beat) = 0;
   /// For each change the new partition epoch or why not.
   virtual io::Task<std::vector<Result<uint32_t>>> alter_in_sync(
       NodeId node, uint64_t broker_epoch, std::vector<InSyncChange> changes) = 0;
   /// Done when the broker is a learner, and may be reached by whoever leads next.
   virtual io::Task<Result<>> join(ClusterMember member) = 0;
   virtual io::Task<Result<>> leave(NodeId node) = 0;
-  virtual io::Task<Result<>> move(PartitionMove move) = 0;
+  virtual io::Task<Result<>> move(MovePartition move) = 0;
   virtual io::Task<Result<>> drain(NodeId node, bool undo) = 0;
 };
 

@@ -161,8 +161,8 @@ class RaftNetwork {
     work(id);
     return place;
   }
-  Result<RaftCore::Place> change(NodeId id, Membership membership, NodeId who) {
-    auto place = core(id).propose_change(membership, who);
+  Result<RaftCore::Place> change(NodeId id, VotingRole role, NodeId who) {
+    auto place = core(id).propose_change(role, who);
     work(id);
     return place;
   }
