@@ -109,6 +109,9 @@ io::Task<Result<>> answer(NativeCall& call) {
     case Request::kProduce:
     case Request::REQUEST_NOT_SET:
       break;
+    default:
+      return io::Task<Result<>>::ready(
+          fail(Errc::unsupported, "this broker does not answer such requests"));
   }
   CHECK(false, "other headers were refused");
   std::abort();
