@@ -74,6 +74,7 @@ std::pair<LeaderEpoch, Offset> Log::end_of_epoch(LeaderEpoch epoch) const {
 }
 
 io::Task<Result<>> Log::truncate_to(Offset end) { return parts_->writer->truncate_to(end); }
+io::Task<Result<>> Log::restart_at(Offset start) { return parts_->writer->restart_at(start); }
 io::Task<Result<>> Log::advance_start(Offset start) { return parts_->writer->advance_start(start); }
 io::Task<Result<>> Log::roll() { return parts_->writer->roll(); }
 io::Task<Result<std::vector<SegmentInfo>>> Log::segments() { return parts_->reader.segments(); }

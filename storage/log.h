@@ -198,8 +198,11 @@ class Log {
   std::pair<LeaderEpoch, Offset> end_of_epoch(LeaderEpoch epoch) const;
 
   /// Cuts the log so that it ends at `end` (or at the batch before, when `end` is inside of one);
-  /// slices cut before become stale. Nothing to do above the log end.
+  /// slices cut before become stale. At or above the log end only epochs without a record go.
   io::Task<Result<>> truncate_to(Offset end);
+  /// Drops all that the log has, epochs too: it is empty and begins and ends at `start`. For a
+  /// replica that nothing of its leader's log goes on from.
+  io::Task<Result<>> restart_at(Offset start);
   /// Moves the log start up (delete-records, retention); sealed segments wholly below it go.
   /// offset_out_of_range above the log end. The caller checkpoints the start.
   io::Task<Result<>> advance_start(Offset start);

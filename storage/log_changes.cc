@@ -76,19 +76,46 @@ io::Task<Result<>> LogWriter::store_epochs(LeaderEpochs epochs) {
 io::Task<Result<>> LogWriter::truncate_to(Offset end) {
   const Role held = co_await role();
   CO_RETURN_IF_ERROR(refusal());
-  if (end >= next_) co_return {};
-  changed_ = true;
+  if (end >= next_) co_return co_await drop_empty_epochs();
   CO_ASSIGN_OR_RETURN(Cut where, co_await find_cut(end));
+  const Offset kept_end = where.end;
+  co_return co_await cut_durably(std::move(where), kept_end);
+}
+
+/// A leader that appended nothing left an epoch at the log end, which contradicts what another
+/// leader's records there say.
+io::Task<Result<>> LogWriter::drop_empty_epochs() {
+  LeaderEpochs epochs = log_.state.lock()->epochs;
+  if (!epochs.truncate_end(next_)) co_return {};
+  CO_RETURN_IF_ERROR(co_await store_epochs(std::move(epochs)));
+  epoch_ = log_.state.lock()->epochs.latest();
+  co_return {};
+}
+
+io::Task<Result<>> LogWriter::restart_at(Offset start) {
+  const Role held = co_await role();
+  CO_RETURN_IF_ERROR(refusal());
+  Cut where{.list = log_.state.lock()->segments, .end = start, .anew = true};
+  where.kept = std::make_shared<Segment>(log_.space, start, options_->segment_index_bytes,
+                                         Segment::IndexEntries{});
+  // While files go nothing of the old log may be expected to be there.
+  const Offset kept_end = std::min(start, start_);
+  co_return co_await cut_durably(std::move(where), kept_end);
+}
+
+/// Notes that the log keeps nothing from `kept_end` on, before anything is cut.
+io::Task<Result<>> LogWriter::cut_durably(Cut where, Offset kept_end) {
+  changed_ = true;
   {
     auto state = log_.state.lock();
-    state->synced_end = std::min(state->synced_end, where.end);
-    state->cut_during_sync = std::min(state->cut_during_sync, where.end);
-    state->cutting_to = where.end;
+    state->synced_end = std::min(state->synced_end, kept_end);
+    state->cut_during_sync = std::min(state->cut_during_sync, kept_end);
+    state->cutting_to = kept_end;
   }
   Result<> done;
   // Even if nothing synced goes: an attempt before this one may have failed to note what did.
   if (log_.ports.before_truncation) {
-    done = co_await log_.ports.before_truncation(log_.partition, where.end);
+    done = co_await log_.ports.before_truncation(log_.partition, kept_end);
   }
   if (done) {
     done = co_await cut(std::move(where));
@@ -165,8 +192,8 @@ io::Task<Result<>> LogWriter::cut(Cut where) {
     state->sealed_bytes = shorter->sealed_bytes();
     state->active_bytes = where.position;
     state->end = end;
-    state->start = std::min(state->start, end);
-    state->high_watermark = std::min(state->high_watermark, end);
+    state->start = where.anew ? end : std::min(state->start, end);
+    state->high_watermark = where.anew ? end : std::min(state->high_watermark, end);
     state->last_stable = std::min(state->last_stable, end);
     state->synced_end = std::min(state->synced_end, end);
     state->cut_during_sync = std::min(state->cut_during_sync, end);
@@ -192,7 +219,9 @@ io::Task<Result<>> LogWriter::cut(Cut where) {
   // Before anything is appended: what was cut must not come back behind it, nor overlap it.
   CO_RETURN_IF_ERROR(co_await sync_cut());
   pacer_.restart(where.position);
-  if (epochs.truncate_end(end)) CO_RETURN_IF_ERROR(co_await store_epochs(std::move(epochs)));
+  // Without a record nothing is known of any epoch.
+  if (epochs.truncate_end(where.anew ? Offset{0} : end))
+    CO_RETURN_IF_ERROR(co_await store_epochs(std::move(epochs)));
   epoch_ = log_.state.lock()->epochs.latest();
   CO_RETURN_IF_ERROR(co_await replay_producers(log_, shorter, where.position, end, producers_));
   auto state = log_.state.lock();

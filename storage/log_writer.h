@@ -37,6 +37,7 @@ class LogWriter {
   io::Task<Result<>> roll();
   io::Task<Result<>> start_epoch(LeaderEpoch epoch);
   io::Task<Result<>> truncate_to(Offset end);
+  io::Task<Result<>> restart_at(Offset start);
   io::Task<Result<>> advance_start(Offset start);
   io::Task<Result<>> replace_segments(std::vector<Offset> old, uint64_t bytes,
                                       std::function<io::Task<Result<>>()> swap_files);
@@ -121,6 +122,8 @@ class LogWriter {
   io::Task<Result<>> store_epochs(LeaderEpochs epochs);
   io::Task<Result<Cut>> find_cut(Offset end);
   io::Task<Result<Offset>> end_of_batches(std::shared_ptr<Segment> segment, uint64_t position);
+  io::Task<Result<>> drop_empty_epochs();
+  io::Task<Result<>> cut_durably(Cut where, Offset kept_end);
   io::Task<Result<>> cut(Cut where);
   io::Task<Result<>> sync_cut();
   io::Task<Result<>> retire();

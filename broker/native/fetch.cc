@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "broker/native/connection.h"
 #include "broker/native/wire.h"
@@ -22,6 +23,7 @@ Result<FetchTarget> decode_target(const native::FetchRequest::Partition& partiti
   if (partition.has_last_fetched_epoch()) {
     target.last_fetched_epoch = LeaderEpoch{partition.last_fetched_epoch()};
   }
+  if (partition.has_synced_end()) target.synced_end = Offset{partition.synced_end()};
   return target;
 }
 
@@ -58,6 +60,16 @@ void put_fetched(const FetchedPartition& fetched, native::FetchResponse::Partiti
     to.set_leader(fetched.leadership->leader.value());
     to.set_leader_epoch(fetched.leadership->epoch.value());
   }
+  if (fetched.divergence) {
+    to.set_diverging_epoch(fetched.divergence->epoch.value());
+    to.set_diverging_end(fetched.divergence->end.value());
+  }
+}
+
+std::optional<ReplicaIdentity> decode_replica(const native::FetchRequest& request) {
+  if (!request.has_replica_id()) return std::nullopt;
+  return ReplicaIdentity{.node = NodeId{request.replica_id()},
+                         .broker_epoch = request.broker_epoch()};
 }
 
 FetchRequest to_service(NativeCall& call, const Named& named) {
@@ -67,7 +79,8 @@ FetchRequest to_service(NativeCall& call, const Named& named) {
   const auto pressure = connection.worker().pressure();
   const size_t most = std::min({size_t{request.max_bytes()}, kMostBytes,
                                 connection.worker().options().max_frame_bytes}) /
-                      pressure.fetch_divisor;
+                      // Smaller answers to replicas would only shrink the in-sync sets.
+                      (request.has_replica_id() ? 1 : pressure.fetch_divisor);
   return {.principal = connection.principal(),
           .session_epoch = request.session_epoch(),
           .partitions = named.partitions,
@@ -79,6 +92,7 @@ FetchRequest to_service(NativeCall& call, const Named& named) {
           .isolation = request.isolation() == native::FetchRequest::READ_COMMITTED
                            ? Isolation::read_committed
                            : Isolation::read_uncommitted,
+          .replica = decode_replica(request),
           .waited = &call.exchange.times.waited};
 }
 
@@ -86,11 +100,7 @@ FetchRequest to_service(NativeCall& call, const Named& named) {
 
 io::Task<Result<>> answer_fetch(NativeCall& call) {
   auto& connection = call.connection;
-  const auto& request = call.request.fetch();
-  if (request.has_replica_id()) {
-    co_return fail(Errc::unsupported, "this broker does not replicate");
-  }
-  CO_ASSIGN_OR_RETURN(const auto named, decode_named(request));
+  CO_ASSIGN_OR_RETURN(const auto named, decode_named(call.request.fetch()));
   std::vector<FetchedPartition> fetched;
   CO_RETURN_IF_ERROR(co_await connection.services().fetch.fetch(connection.fetch_session(),
                                                                 to_service(call, named), fetched));

@@ -31,14 +31,15 @@ FetchSession::~FetchSession() {
 }
 
 Result<> FetchSession::update(uint32_t epoch, std::span<const FetchTarget> targets,
-                              std::span<const PartitionKey> forgotten,
-                              const PartitionTable& table) {
+                              std::span<const PartitionKey> forgotten, const PartitionTable& table,
+                              WatchKind kind) {
   if (epoch == 0) {
     clear();
     open_ = true;
     epoch_ = 0;
+    kind_ = kind;
   } else {
-    if (!open_ || epoch != epoch_after(epoch_)) {
+    if (!open_ || kind != kind_ || epoch != epoch_after(epoch_)) {
       return fail(Errc::unknown_session, "fetch session: epoch " + std::to_string(epoch) +
                                              " does not follow " + std::to_string(epoch_) +
                                              "; begin anew with epoch 0 and all partitions");
@@ -54,8 +55,10 @@ Result<> FetchSession::update(uint32_t epoch, std::span<const FetchTarget> targe
 Result<> FetchSession::put(const FetchTarget& target, const PartitionTable& table) {
   auto at = slots_.find(target.key);
   if (at == slots_.end()) {
-    if (slots_.size() + absent_.size() >= max_partitions_) {
-      return fail(Errc::too_many, "fetch session: more than " + std::to_string(max_partitions_) +
+    // A broker cannot choose how many another one leads.
+    const size_t most = kind_ == WatchKind::follower ? 10 * max_partitions_ : max_partitions_;
+    if (slots_.size() + absent_.size() >= most) {
+      return fail(Errc::too_many, "fetch session: more than " + std::to_string(most) +
                                       " partitions; use several connections");
     }
     const auto partition = table.find(target.key);
@@ -83,7 +86,7 @@ void FetchSession::resolve(FetchSlot& slot, const PartitionTable& table) {
   if (slot.partition != nullptr && !slot.partition->stopped()) return;
   detach(slot);
   slot.partition = table.find(slot.target.key);
-  if (slot.partition != nullptr && !slot.partition->watch(slot)) slot.partition = nullptr;
+  if (slot.partition != nullptr && !slot.partition->watch(slot, kind_)) slot.partition = nullptr;
 }
 
 void FetchSession::detach(FetchSlot& slot) {
@@ -143,7 +146,8 @@ void FetchSession::settle(FetchSlot& slot) {
   --ready_count_;
 }
 
-void FetchSession::told(const PartitionKey& key, Offset high_watermark, Offset log_start) {
+void FetchSession::told(const PartitionKey& key, Offset high_watermark, Offset log_start,
+                        Offset bound) {
   const auto at = slots_.find(key);
   if (at == slots_.end()) return;
   FetchSlot& slot = *at->second;
@@ -151,7 +155,7 @@ void FetchSession::told(const PartitionKey& key, Offset high_watermark, Offset l
   slot.told_high_watermark = high_watermark;
   slot.told_log_start = log_start;
   settle(slot);
-  if (high_watermark.value() < 0 || slot.target.offset < high_watermark) make_ready(slot);
+  if (high_watermark.value() < 0 || slot.target.offset < bound) make_ready(slot);
 }
 
 bool FetchSession::claim() {

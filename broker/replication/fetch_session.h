@@ -31,6 +31,8 @@ struct FetchTarget {
   std::optional<LeaderEpoch> leader_epoch;
   /// Epoch of the last record the reader has.
   std::optional<LeaderEpoch> last_fetched_epoch;
+  /// A replica's: how much of its log is on its device.
+  std::optional<Offset> synced_end = std::nullopt;
 };
 
 /// A partition within a session.
@@ -63,7 +65,7 @@ class FetchSession {
   static constexpr size_t kBytesPerSlot = 288;
 
   /// The budget outlives the session.
-  FetchSession(MemoryBudget& budget, size_t max_partitions = 10'000);
+  explicit FetchSession(MemoryBudget& budget, size_t max_partitions = 10'000);
   ~FetchSession();
   FetchSession(const FetchSession&) = delete;
   FetchSession& operator=(const FetchSession&) = delete;
@@ -78,10 +80,12 @@ class FetchSession {
     return epoch == std::numeric_limits<uint32_t>::max() ? 1 : epoch + 1;
   }
   /// For the fetch service: takes over what a request names. Epoch 0 begins anew; otherwise it must
-  /// be the next (unknown_session). too_many, out_of_memory: as many as fitted are kept. What is
-  /// not served here gets no slot, it is in absent() until the next update.
+  /// be the next, of the same kind of reader (unknown_session). too_many, out_of_memory: as many as
+  /// fitted are kept. What is not served here gets no slot, it is in absent() until the next
+  /// update.
   Result<> update(uint32_t epoch, std::span<const FetchTarget> targets,
-                  std::span<const PartitionKey> forgotten, const PartitionTable& table);
+                  std::span<const PartitionKey> forgotten, const PartitionTable& table,
+                  WatchKind kind = WatchKind::reader);
   /// For the fetch service: takes the dirty slots into the ready ring.
   void collect();
   /// Slots that may have something, in the order they are due; null at the end.
@@ -94,10 +98,10 @@ class FetchSession {
   /// Finds the slot's partition, again when it was not there or is not served any more; null when
   /// it is not here.
   void resolve(FetchSlot& slot, const PartitionTable& table);
-  /// The answer named this partition, with a high watermark of -1 when it was an error. While there
-  /// is more to say about it, it stays in the ring, behind the others; one that is not served here
-  /// any more leaves the session.
-  void told(const PartitionKey& key, Offset high_watermark, Offset log_start);
+  /// The answer named this partition, with a high watermark of -1 when it was an error, and `bound`
+  /// is where its reader can get to. While there is more to say about it, it stays in the ring,
+  /// behind the others; one that is not served here any more leaves the session.
+  void told(const PartitionKey& key, Offset high_watermark, Offset log_start, Offset bound);
   /// Until partitions moved by about `bytes` since the last collect(), or `deadline`. False at the
   /// deadline; `cancelled`.
   io::Task<Result<bool>> wait(uint64_t bytes, TimePoint deadline);
@@ -121,6 +125,7 @@ class FetchSession {
   absl::flat_hash_map<PartitionKey, std::unique_ptr<FetchSlot>> slots_;
   std::vector<PartitionKey> absent_;
   uint32_t epoch_ = 0;
+  WatchKind kind_ = WatchKind::reader;
   bool open_ = false;
   bool cancelled_ = false;
   FetchSlot* ready_first_ = nullptr;

@@ -9,18 +9,14 @@ namespace sluice::broker {
 namespace {
 
 /// Moves every watcher, whatever it waits for.
-constexpr uint64_t kStoppedBytes = uint64_t{1} << 40;
-
-Offset first_high_watermark(const storage::Log& log) {
-  const storage::LogEnds ends = log.ends();
-  return log.options().flush == storage::FlushPolicy::every ? ends.synced_end : ends.end;
-}
+constexpr uint64_t kWakesAll = uint64_t{1} << 40;
 
 }  // namespace
 
 /// Suspends until the high watermark gets there, the partition stops or the time is up.
 struct Partition::CommitAwait final : io::Timer {
-  CommitAwait(Partition& of, Offset end, TimePoint until) : partition(of), deadline(until) {
+  CommitAwait(Partition& of, Offset end, LeaderEpoch in, TimePoint until)
+      : partition(of), appended_in(in), deadline(until) {
     waiter.until = end;
   }
 
@@ -30,7 +26,7 @@ struct Partition::CommitAwait final : io::Timer {
   bool await_suspend(std::coroutine_handle<> self) {
     waiter.loop = io::Loop::current();
     waiter.handle = self;
-    if (!partition.link(waiter)) return false;
+    if (!partition.link(waiter, appended_in)) return false;
     waiter.loop->arm(*this, deadline);
     return true;
   }
@@ -41,141 +37,159 @@ struct Partition::CommitAwait final : io::Timer {
   }
 
   Partition& partition;
+  const LeaderEpoch appended_in;
   const TimePoint deadline;
   CommitWaiter waiter;
 };
 
-Partition::Partition(PartitionKey key, std::shared_ptr<storage::Log> log, NodeId self)
+Partition::Partition(PartitionKey key, std::shared_ptr<storage::Log> log, PartitionPorts ports)
     : key_(key),
       log_(std::move(log)),
-      self_(self),
-      high_watermark_(first_high_watermark(*log_).value()),
+      ports_(std::move(ports)),
+      high_watermark_(log_->high_watermark().value()),
+      leadership_(pack({})),
       flushes_every_(log_->options().flush == storage::FlushPolicy::every) {
-  log_->set_high_watermark(high_watermark());
+  state_.lock()->rules.counts_synced = flushes_every();
 }
 
 Partition::~Partition() = default;
-
-io::Task<Result<>> Partition::lead(LeaderEpoch epoch) {
-  const auto started = co_await log_->start_epoch(epoch);
-  // A damaged log takes no epoch as it takes no batch; what lies before the damage is served.
-  const bool damaged = !started && started.error() == Errc::partition_corrupt;
-  if (!damaged) CO_RETURN_IF_ERROR(started);
-  if (flushes_every() && !damaged) {
-    // What the process before this one may have committed, and what it only appended: without this
-    // the high watermark would go back to the last checkpoint, and stay there until an append.
-    const Offset end = log_->ends().end;
-    CO_RETURN_IF_ERROR(co_await log_->sync_to(end));
-    advance(end, 0);
-  }
-  epoch_.store(epoch.value(), std::memory_order_release);
-  co_return Result<>{};
-}
-
-Leadership Partition::leadership() const {
-  const LeaderEpoch epoch{epoch_.load(std::memory_order_acquire)};
-  return {epoch.value() < 0 ? NodeId{-1} : self_, epoch};
-}
 
 Error Partition::stopped_because() const {
   return state_.lock()->stopped.value_or(Error(Errc::internal));
 }
 
-Result<> Partition::check_leader(std::optional<LeaderEpoch> expected) const {
-  if (stopped()) return fail(stopped_because());
-  const LeaderEpoch epoch{epoch_.load(std::memory_order_acquire)};
-  if (epoch.value() < 0) return fail(Errc::not_leader);
-  if (!expected || *expected == epoch) return {};
-  return fail(*expected < epoch ? Errc::fenced_leader_epoch : Errc::unknown_leader_epoch);
-}
-
 io::Task<Result<storage::Appended>> Partition::append(MutableBytes batch,
                                                       std::optional<LeaderEpoch> expected,
-                                                      Timestamp now) {
+                                                      Timestamp now, bool for_all) {
   using Outcome = io::Task<Result<storage::Appended>>;
+  // Read before it is checked: should it change meanwhile, the log refuses the old epoch.
+  const LeaderEpoch epoch = leadership().epoch;
   if (auto leads = check_leader(expected); !leads) {
     return Outcome::ready(fail(std::move(leads).error()));
   }
-  auto append = log_->append({.batch = batch,
-                              .leader_epoch = LeaderEpoch{epoch_.load(std::memory_order_acquire)},
-                              .now = now});
-  if (!append.is_ready()) return finish_append(std::move(append), batch.size());
+  if (for_all && too_few_in_sync_.load(std::memory_order_relaxed)) {
+    return Outcome::ready(fail(Errc::not_enough_replicas));
+  }
+  auto append = log_->append({.batch = batch, .leader_epoch = epoch, .now = now});
+  if (!append.is_ready()) return finish_append(std::move(append), epoch, batch.size());
   auto outcome = append.await_resume();
-  if (outcome) appended(*outcome, batch.size());
+  if (outcome) appended(*outcome, epoch, batch.size());
   return Outcome::ready(std::move(outcome));
 }
 
 io::Task<Result<storage::Appended>> Partition::finish_append(
-    io::Task<Result<storage::Appended>> append, size_t bytes) {
+    io::Task<Result<storage::Appended>> append, LeaderEpoch epoch, size_t bytes) {
   auto outcome = co_await std::move(append);
-  if (outcome) appended(*outcome, bytes);
+  if (outcome) appended(*outcome, epoch, bytes);
   co_return outcome;
 }
 
-void Partition::appended(const storage::Appended& appended, size_t bytes) {
+void Partition::appended(const storage::Appended& appended, LeaderEpoch epoch, size_t bytes) {
   if (appended.duplicate) return;
-  if (!flushes_every()) return advance(appended.last_offset + 1, bytes);
+  Wakes wakes;
+  std::optional<Offset> moved;
+  bool begins_flush = false;
   {
     auto state = state_.lock();
-    state->unflushed_bytes += bytes;
-    if (state->flushing || state->stopped) return;
-    state->flushing = true;
+    if (!state->leads || !still_leads(epoch)) return;
+    state->own.log_end = std::max(state->own.log_end, appended.last_offset + 1);
+    state->uncommitted_bytes += bytes;
+    if (state->rules.counts_synced) {
+      state->unflushed = true;
+      begins_flush = !state->stopped && !std::exchange(state->flushing, true);
+    }
+    for (Watcher* follower : state->followers) follower->moved(bytes, wakes);
+    moved = raise(*state, wakes);
   }
-  flushes_.start(flush());
+  raised(moved, wakes);
+  if (begins_flush) flushes_.start(flush());
 }
 
 io::Task<void> Partition::flush() {
   for (;;) {
-    uint64_t bytes = 0;
+    int32_t since = 0;
     {
       auto state = state_.lock();
-      bytes = std::exchange(state->unflushed_bytes, 0);
-      if (bytes == 0 || state->stopped) {
+      if (!std::exchange(state->unflushed, false) || state->stopped) {
         state->flushing = false;
         co_return;
       }
+      since = leads_since_.load(std::memory_order_relaxed);
     }
     const Offset end = log_->ends().end;
     if (auto synced = co_await log_->sync_to(end); !synced) {
+      // Another leader's log says otherwise by now: what was to be flushed is cut.
+      if (synced.error() == Errc::offset_out_of_range) continue;
       stop(std::move(synced).error());
       co_return;
     }
-    advance(end, bytes);
+    Wakes wakes;
+    std::optional<Offset> moved;
+    {
+      auto state = state_.lock();
+      if (!state->leads || since != leads_since_.load(std::memory_order_relaxed)) continue;
+      state->own.synced_end = std::max(state->own.synced_end, end);
+      moved = raise(*state, wakes);
+    }
+    raised(moved, wakes);
   }
 }
 
-void Partition::advance(Offset to, uint64_t bytes) {
-  Wakes wakes;
-  {
-    auto state = state_.lock();
-    if (to.value() <= high_watermark_.load(std::memory_order_relaxed)) return;
-    high_watermark_.store(to.value(), std::memory_order_release);
-    state->waiters.reached(to, wakes);
-    for (Watcher* watcher : state->watchers) watcher->moved(bytes, wakes);
+std::optional<Offset> Partition::raise(State& state, Wakes& wakes) {
+  Offset to = state.rules.counts_synced ? state.own.synced_end : state.own.log_end;
+  if (state.replicas != nullptr) to = state.replicas->committable(state.own);
+  const Offset from = high_watermark();
+  if (to <= from) return std::nullopt;
+  uint64_t bytes = state.uncommitted_bytes;
+  if (to < state.own.log_end) {
+    const auto share =
+        static_cast<double>(to - from) / static_cast<double>(state.own.log_end - from);
+    bytes = static_cast<uint64_t>(static_cast<double>(bytes) * share);
   }
-  log_->set_high_watermark(to);
+  state.uncommitted_bytes -= bytes;
+  high_watermark_.store(to.value(), std::memory_order_release);
+  if (state.replicas != nullptr && to >= state.replicas->epoch_start()) {
+    knows_committed_.store(true, std::memory_order_release);
+  }
+  state.waiters.reached(to, wakes);
+  for (Watcher* reader : state.readers) reader->moved(std::max<uint64_t>(bytes, 1), wakes);
+  // A follower has the bytes already: what it lacks is the news.
+  for (Watcher* follower : state.followers) follower->moved(1, wakes);
+  return to;
+}
+
+void Partition::raised(std::optional<Offset> high_watermark, Wakes& wakes) {
+  if (high_watermark) log_->set_high_watermark(*high_watermark);
   wakes.resume_all();
 }
 
-io::Task<Result<>> Partition::committed(Offset end, TimePoint deadline) {
-  if (high_watermark() >= end) return io::Task<Result<>>::ready();
-  return wait_committed(end, deadline);
+bool Partition::is_committed(Offset end, LeaderEpoch appended_in) const {
+  // In this order: as long as it led at the look at the epoch, it had led at the look at the mark.
+  return high_watermark() >= end && still_leads(appended_in);
 }
 
-io::Task<Result<>> Partition::wait_committed(Offset end, TimePoint deadline) {
-  CommitAwait reached(*this, end, deadline);
+io::Task<Result<>> Partition::committed(Offset end, LeaderEpoch appended_in, TimePoint deadline) {
+  if (is_committed(end, appended_in)) return io::Task<Result<>>::ready();
+  return wait_committed(end, appended_in, deadline);
+}
+
+io::Task<Result<>> Partition::wait_committed(Offset end, LeaderEpoch appended_in,
+                                             TimePoint deadline) {
+  CommitAwait reached(*this, end, appended_in, deadline);
   co_return co_await reached;
 }
 
-bool Partition::link(CommitWaiter& waiter) {
+bool Partition::link(CommitWaiter& waiter, LeaderEpoch appended_in) {
   auto state = state_.lock();
-  if (high_watermark() >= waiter.until) return false;
+  if (is_committed(waiter.until, appended_in)) return false;
   if (state->stopped) {
     waiter.error = *state->stopped;
-    return false;
+  } else if (!still_leads(appended_in)) {
+    waiter.error = Error(Errc::not_leader);
+  } else {
+    state->waiters.link(waiter);
   }
-  state->waiters.link(waiter);
-  return true;
+  return waiter.linked;
 }
 
 void Partition::expire(CommitWaiter& waiter) {
@@ -189,10 +203,20 @@ void Partition::expire(CommitWaiter& waiter) {
   waiter.loop->post(waiter.handle);
 }
 
+io::Task<Result<>> Partition::flushed(Offset end) { return log_->sync_to(end); }
+
 Receipt Partition::receipt(Offset end) const {
-  const bool synced = log_->ends().synced_end >= end;
-  return {synced ? Receipt::Level::synced : Receipt::Level::written, 1,
-          static_cast<uint16_t>(synced ? 1 : 0)};
+  const storage::LogEnds ends = log_->ends();
+  const bool synced = ends.synced_end >= end;
+  Receipt receipt{synced ? Receipt::Level::synced : Receipt::Level::written, 1,
+                  static_cast<uint16_t>(synced ? 1 : 0)};
+  if (!replicated_.load(std::memory_order_relaxed)) return receipt;
+  const ReplicaEnds own{.log_end = ends.end, .synced_end = ends.synced_end};
+  const auto state = state_.lock();
+  if (state->replicas == nullptr) return receipt;
+  receipt.replicas = static_cast<uint16_t>(state->replicas->count_having(end, own, false));
+  receipt.synced_replicas = static_cast<uint16_t>(state->replicas->count_having(end, own, true));
+  return receipt;
 }
 
 Offset Partition::readable_end(Isolation isolation) const {
@@ -226,30 +250,50 @@ PartitionStatus Partition::status() const {
                          .synced_end = ends.synced_end,
                          .bytes = ends.bytes,
                          .problem = log_->damage().value_or("")};
-  if (stopped()) status.problem = stopped_because().message();
+  const auto state = state_.lock();
+  if (status.problem.empty()) status.problem = state->following_problem;
+  if (state->stopped) status.problem = state->stopped->message();
   return status;
 }
 
-bool Partition::watch(Watcher& watcher) {
+bool Partition::watch(Watcher& watcher, WatchKind kind) {
   auto state = state_.lock();
   if (state->stopped) return false;
-  state->watchers.push_back(&watcher);
+  (kind == WatchKind::follower ? state->followers : state->readers).push_back(&watcher);
   return true;
 }
 
 void Partition::unwatch(Watcher& watcher) {
   auto state = state_.lock();
-  auto& watchers = state->watchers;
-  const auto at = std::ranges::find(watchers, &watcher);
-  if (at == watchers.end()) return;
-  *at = watchers.back();
-  watchers.pop_back();
+  for (std::vector<Watcher*>* watchers : {&state->readers, &state->followers}) {
+    const auto at = std::ranges::find(*watchers, &watcher);
+    if (at == watchers->end()) continue;
+    *at = watchers->back();
+    watchers->pop_back();
+  }
 }
 
-void Partition::set_options(storage::LogOptions options) {
-  const bool every = options.flush == storage::FlushPolicy::every;
-  log_->set_options(options);
+void Partition::wake_all(State& state, Wakes& wakes) {
+  for (Watcher* reader : state.readers) reader->moved(kWakesAll, wakes);
+  for (Watcher* follower : state.followers) follower->moved(kWakesAll, wakes);
+}
+
+void Partition::set_options(const TopicOptions& options) {
+  const bool every = options.log.flush == storage::FlushPolicy::every;
+  log_->set_options(options.log);
   flushes_every_.store(every, std::memory_order_relaxed);
+  auto state = state_.lock();
+  state->rules.counts_synced = every;
+  state->rules.min_in_sync = static_cast<uint32_t>(options.min_insync_replicas);
+  if (state->replicas == nullptr) return;
+  state->replicas->set_rules(state->rules);
+  too_few_in_sync_.store(state->replicas->has_too_few(), std::memory_order_relaxed);
+}
+
+void Partition::set_lag_max(Duration lag_max) {
+  auto state = state_.lock();
+  state->rules.lag_max = lag_max;
+  if (state->replicas != nullptr) state->replicas->set_rules(state->rules);
 }
 
 void Partition::stop(Error why) {
@@ -261,11 +305,16 @@ void Partition::stop(Error why) {
     state->flushing = false;
     stopped_.store(true, std::memory_order_release);
     state->waiters.fail(why, wakes);
-    for (Watcher* watcher : state->watchers) watcher->moved(kStoppedBytes, wakes);
+    wake_all(*state, wakes);
   }
   wakes.resume_all();
 }
 
-io::Task<void> Partition::close() { return flushes_.join(); }
+io::Task<void> Partition::close() {
+  {
+    const auto turn = co_await changing_.lock();
+  }
+  co_await flushes_.join();
+}
 
 }  // namespace sluice::broker

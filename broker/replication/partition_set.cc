@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "broker/replication/in_sync_keeper.h"
+
 namespace sluice::broker {
 namespace {
 
@@ -81,38 +83,48 @@ io::Task<void> PartitionSet::follow_topic(Change change, const MetadataImage& im
     const bool unchanged = before != nullptr && before->configs == after->configs &&
                            i < before->partitions.size() &&
                            before->partitions[i] == after->partitions[i];
-    if (unchanged || !is_here(after->partitions[i])) continue;
+    if (unchanged) continue;
     const PartitionId id{static_cast<int32_t>(i)};
-    changes.start(with_permit(permits, serve(after, id, image)));
+    if (is_here(after->partitions[i])) {
+      changes.start(with_permit(permits, serve(after, id, image)));
+    } else if (ports_.table.find({after->id, id}) != nullptr) {
+      // Only what was seen to go: a log found at the start may be of an assignment not heard of
+      // yet.
+      Error moved(Errc::not_leader, "the partition was moved to other brokers");
+      changes.start(with_permit(permits, withdraw_partition(after, id, std::move(moved))));
+    }
   }
   co_await changes.join();
+}
+
+TopicOptions PartitionSet::options_of(const Topic& topic) const {
+  // Configs were checked when they were set; a key that this version does not know is left out.
+  auto options = topic_options(ports_.defaults.options, topic->configs);
+  if (options) return *options;
+  ports_.log.error("topic configs not applied",
+                   {{"topic", topic->name}, {"cause", options.error().message()}});
+  return ports_.defaults.options;
 }
 
 io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataImage& image) {
   const PartitionKey key{topic->id, id};
   const PartitionImage& wanted = topic->partitions[static_cast<size_t>(id.value())];
-  // Configs were checked when they were set; a key that this version does not know is left out.
-  auto options = topic_options(ports_.defaults.options, topic->configs);
-  if (!options) {
-    ports_.log.error("topic configs not applied",
-                     {{"topic", topic->name}, {"cause", options.error().message()}});
-    options = ports_.defaults.options;
-  }
+  const TopicOptions options = options_of(topic);
   auto partition = ports_.table.find(key);
   Result<> served;
-  if (partition != nullptr) {
-    partition->set_options(options->log);
-  } else {
-    auto log = co_await open_log(topic, id, image, options->log);
+  if (partition == nullptr) {
+    auto log = co_await open_log(topic, id, image, options.log);
     if (log) {
-      partition = std::make_shared<Partition>(key, std::move(*log), ports_.self);
-      partition->set_options(options->log);
+      partition = std::make_shared<Partition>(key, std::move(*log), partition_ports());
+      partition->set_lag_max(ports_.replica_lag_max);
     } else {
       served = fail(std::move(log).error());
     }
   }
-  if (served && wanted.leader == ports_.self)
-    served = co_await partition->lead(wanted.leader_epoch);
+  if (served) {
+    partition->set_options(options);
+    served = co_await take_role(partition, wanted);
+  }
   if (served) {
     ports_.table.insert(key, std::move(partition));
     co_return;
@@ -124,6 +136,26 @@ io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataIm
       key,
       std::move(served).error().with_context(
           "partition " + storage::TopicPartition{topic->name, id}.folder() + " is not served"));
+}
+
+PartitionPorts PartitionSet::partition_ports() const {
+  PartitionPorts ports{.self = ports_.self};
+  if (InSyncKeeper* keeper = ports_.in_sync) {
+    ports.could_join = [keeper](const PartitionKey& key) { keeper->could_join(key); };
+  }
+  return ports;
+}
+
+io::Task<Result<>> PartitionSet::take_role(std::shared_ptr<Partition> partition,
+                                           PartitionImage wanted) {
+  const Leadership leadership{wanted.leader, wanted.leader_epoch};
+  if (wanted.leader == ports_.self) {
+    if (ports_.fetchers != nullptr) ports_.fetchers->forget(partition->key());
+    co_return co_await partition->lead(std::move(wanted), io::Loop::current()->now());
+  }
+  if (partition->leadership() != leadership) co_await partition->follow(leadership);
+  if (ports_.fetchers != nullptr) ports_.fetchers->follow(std::move(partition), leadership);
+  co_return Result<>{};
 }
 
 io::Task<Result<std::shared_ptr<storage::Log>>> PartitionSet::open_log(
@@ -166,18 +198,24 @@ std::optional<Error> PartitionSet::withheld(const PartitionKey& key, const std::
 
 io::Task<void> PartitionSet::withdraw(Topic topic) {
   for (size_t i = 0; i < topic->partitions.size(); ++i) {
-    const PartitionKey key{topic->id, PartitionId{static_cast<int32_t>(i)}};
-    withheld_.lock()->erase(key);
-    const auto partition = ports_.table.take(key);
-    if (partition == nullptr) continue;
-    partition->stop(Error(Errc::unknown_topic_id,
-                          "topic " + topic->name + " was deleted; create it or ask for another"));
-    co_await partition->close();
-    if (auto removed = co_await ports_.logs.remove({topic->name, key.partition}); !removed) {
-      ports_.log.error("log not removed", {{"topic", topic->name},
-                                           {"partition", key.partition},
-                                           {"cause", removed.error().message()}});
-    }
+    Error deleted(Errc::unknown_topic_id,
+                  "topic " + topic->name + " was deleted; create it or ask for another");
+    co_await withdraw_partition(topic, PartitionId{static_cast<int32_t>(i)}, std::move(deleted));
+  }
+}
+
+io::Task<void> PartitionSet::withdraw_partition(Topic topic, PartitionId id, Error why) {
+  const PartitionKey key{topic->id, id};
+  withheld_.lock()->erase(key);
+  if (ports_.fetchers != nullptr) ports_.fetchers->forget(key);
+  const auto partition = ports_.table.take(key);
+  if (partition == nullptr) co_return;
+  partition->stop(std::move(why));
+  co_await partition->close();
+  if (auto removed = co_await ports_.logs.remove({topic->name, id}); !removed) {
+    ports_.log.error(
+        "log not removed",
+        {{"topic", topic->name}, {"partition", id}, {"cause", removed.error().message()}});
   }
 }
 

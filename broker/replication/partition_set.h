@@ -13,11 +13,14 @@
 #include "broker/metadata/topic_config.h"
 #include "broker/replication/partition.h"
 #include "broker/replication/partition_table.h"
+#include "broker/replication/replica_fetchers.h"
 #include "io/loop.h"
 #include "io/sync.h"
 #include "storage/log_set.h"
 
 namespace sluice::broker {
+
+class InSyncKeeper;
 
 /// What a partition set works with; all outlive it.
 struct PartitionSetPorts {
@@ -27,10 +30,15 @@ struct PartitionSetPorts {
   const TopicDefaults& defaults;
   NodeId self;
   Logger log;
+  /// Null: no partition has a second replica.
+  ReplicaFetchers* fetchers = nullptr;
+  InSyncKeeper* in_sync = nullptr;
+  /// replica.lag.time.max.ms
+  Duration replica_lag_max = std::chrono::seconds(10);
 };
 
 /// Makes what this broker serves equal to what the metadata says: creates and removes logs, applies
-/// configs and leader epochs.
+/// configs and roles.
 class PartitionSet {
  public:
   explicit PartitionSet(PartitionSetPorts ports) : ports_(ports) {}
@@ -61,7 +69,11 @@ class PartitionSet {
                                                            const MetadataImage& image,
                                                            storage::LogOptions options);
   std::optional<Error> withheld(const PartitionKey& key, const std::string& name);
+  TopicOptions options_of(const Topic& topic) const;
+  PartitionPorts partition_ports() const;
+  io::Task<Result<>> take_role(std::shared_ptr<Partition> partition, PartitionImage wanted);
   io::Task<void> withdraw(Topic topic);
+  io::Task<void> withdraw_partition(Topic topic, PartitionId id, Error why);
   io::Task<void> remove_strays(const MetadataImage& image);
   bool is_here(const PartitionImage& partition) const;
 

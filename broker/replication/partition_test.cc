@@ -31,8 +31,12 @@ class PartitionTest : public ::testing::Test {
     storage::LogOptions options;
     options.flush = flush;
     log_->set_options(options);
-    partition_ = std::make_unique<Partition>(PartitionKey{}, log_, NodeId{1});
-    ASSERT_TRUE(world_.run(partition_->lead(LeaderEpoch{3})).has_value());
+    partition_ = std::make_unique<Partition>(PartitionKey{}, log_, PartitionPorts{NodeId{1}});
+    const PartitionImage alone{.replicas = {NodeId{1}},
+                               .in_sync = {NodeId{1}},
+                               .leader = NodeId{1},
+                               .leader_epoch = LeaderEpoch{3}};
+    ASSERT_TRUE(world_.run(partition_->lead(alone, TimePoint{})).has_value());
   }
   Result<storage::Appended> append(std::optional<LeaderEpoch> expected = {}) {
     auto batch = testing::batch_of({{.key = "k", .value = "v"}});
@@ -42,12 +46,12 @@ class PartitionTest : public ::testing::Test {
   std::shared_ptr<std::optional<Result<>>> wait_for(Offset end, Duration timeout) {
     auto outcome = std::make_shared<std::optional<Result<>>>();
     auto& loop = world_.control();
-    world_.simulator().start_on(
-        loop,
-        [](Partition& partition, Offset until, Duration limit,
-           std::shared_ptr<std::optional<Result<>>> to) -> io::Task<void> {
-          to->emplace(co_await partition.committed(until, io::Loop::current()->now() + limit));
-        }(*partition_, end, timeout, outcome));
+    world_.simulator().start_on(loop,
+                                [](Partition& partition, Offset until, Duration limit,
+                                   std::shared_ptr<std::optional<Result<>>> to) -> io::Task<void> {
+                                  to->emplace(co_await partition.committed(
+                                      until, LeaderEpoch{3}, io::Loop::current()->now() + limit));
+                                }(*partition_, end, timeout, outcome));
     return outcome;
   }
 

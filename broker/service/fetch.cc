@@ -12,8 +12,18 @@ namespace {
 FetchedPartition refused(const FetchSlot& slot, Error error) {
   FetchedPartition fetched{.key = slot.target.key};
   fetched.error = std::move(error);
-  if (slot.partition != nullptr) fetched.leadership = slot.partition->leadership();
+  if (slot.partition == nullptr) return fetched;
+  fetched.leadership = slot.partition->leadership();
+  fetched.log_start = slot.partition->log().ends().start;
   return fetched;
+}
+
+FollowerFetch follower_fetch(const FetchTarget& target, ReplicaIdentity replica) {
+  return {.replica = replica,
+          .offset = target.offset,
+          .synced_end = target.synced_end.value_or(Offset{-1}),
+          .leader_epoch = target.leader_epoch,
+          .last_epoch = target.last_fetched_epoch};
 }
 
 Error out_of_range(const FetchSlot& slot) {
@@ -30,8 +40,11 @@ Error out_of_range(const FetchSlot& slot) {
 io::Task<Result<>> Fetch::fetch(FetchSession& session, FetchRequest request,
                                 std::vector<FetchedPartition>& answer) {
   answer.clear();
-  CO_RETURN_IF_ERROR(
-      session.update(request.session_epoch, request.partitions, request.forgotten, partitions_));
+  const auto kind = request.replica ? WatchKind::follower : WatchKind::reader;
+  CO_RETURN_IF_ERROR(session.update(request.session_epoch, request.partitions, request.forgotten,
+                                    partitions_, kind));
+  // First: the answer tells of a high watermark that this moves.
+  if (request.replica) note_replica(request);
   TimePoint deadline{};
   bool last = request.max_wait <= Duration::zero();
   if (!last) deadline = io::Loop::current()->now() + request.max_wait;
@@ -49,7 +62,7 @@ io::Task<Result<>> Fetch::fetch(FetchSession& session, FetchRequest request,
     last = !moved;
   }
   for (const FetchedPartition& fetched : answer) {
-    session.told(fetched.key, fetched.high_watermark, fetched.log_start);
+    session.told(fetched.key, fetched.high_watermark, fetched.log_start, fetched.bound);
   }
   co_return Result<>{};
 }
@@ -75,15 +88,16 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
     const bool first = gathered.bytes == 0;
     const size_t limit = std::min<size_t>(
         slot.target.max_bytes, request.max_bytes - std::min(request.max_bytes, gathered.bytes));
-    auto fetched = co_await read(slot, limit, first, request.isolation);
-    gathered.failed |= fetched.error.has_value();
+    auto fetched = request.replica ? co_await read_replica(slot, limit, first, *request.replica)
+                                   : co_await read(slot, limit, first, request.isolation);
+    gathered.failed |= fetched.error || fetched.divergence;
     gathered.bytes += fetched.slice.length;
-    const bool tells = fetched.error || fetched.slice.length > 0 ||
+    const bool tells = fetched.error || fetched.divergence || fetched.slice.length > 0 ||
                        fetched.high_watermark != slot.told_high_watermark ||
                        fetched.log_start != slot.told_log_start;
     if (tells) {
       answer.push_back(std::move(fetched));
-    } else if (slot.target.offset >= fetched.high_watermark) {
+    } else if (slot.target.offset >= fetched.bound) {
       session.settle(slot);
     }
   }
@@ -93,8 +107,8 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
 io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first,
                                        Isolation isolation) {
   Partition& partition = *slot.partition;
-  if (auto leads = partition.check_leader(slot.target.leader_epoch); !leads) {
-    co_return refused(slot, std::move(leads).error());
+  if (auto serves = partition.check_readable(slot.target.leader_epoch); !serves) {
+    co_return refused(slot, std::move(serves).error());
   }
   // Before the read: what it finds may be more than the answer says, never less.
   const Offset high_watermark = partition.high_watermark();
@@ -105,6 +119,48 @@ io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first
   }
   FetchedPartition fetched{.key = slot.target.key};
   fetched.high_watermark = high_watermark;
+  fetched.bound = high_watermark;
+  fetched.last_stable = partition.readable_end(Isolation::read_committed);
+  fetched.log_start = read->log_start;
+  fetched.slice = std::move(read->slice);
+  co_return fetched;
+}
+
+/// What the replica has got to counts from here on.
+void Fetch::note_replica(const FetchRequest& request) const {
+  const TimePoint now = io::Loop::current()->now();
+  for (const FetchTarget& target : request.partitions) {
+    const auto partition = partitions_.find(target.key);
+    if (partition == nullptr) continue;
+    const FollowerFetch fetch = follower_fetch(target, *request.replica);
+    // What is wrong with it the answer tells, when its turn comes.
+    if (const auto parts = partition->check_follower(fetch); parts && !*parts) {
+      partition->follower_fetched(fetch, now);
+    }
+  }
+}
+
+io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bool first,
+                                               ReplicaIdentity replica) {
+  Partition& partition = *slot.partition;
+  auto parts = partition.check_follower(follower_fetch(slot.target, replica));
+  if (!parts) {
+    if (parts.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
+    co_return refused(slot, std::move(parts).error());
+  }
+  FetchedPartition fetched{.key = slot.target.key};
+  fetched.high_watermark = partition.high_watermark();
+  fetched.divergence = *parts;
+  if (fetched.divergence) {
+    fetched.log_start = partition.log().ends().start;
+    co_return fetched;
+  }
+  auto read = co_await partition.read_all(slot.target.offset, limit, first);
+  if (!read) {
+    if (read.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
+    co_return refused(slot, std::move(read).error());
+  }
+  fetched.bound = read->log_end;
   fetched.last_stable = partition.readable_end(Isolation::read_committed);
   fetched.log_start = read->log_start;
   fetched.slice = std::move(read->slice);

@@ -31,6 +31,8 @@ struct FetchRequest {
   size_t min_bytes = 1;
   size_t max_bytes = 0;
   Isolation isolation = Isolation::read_uncommitted;
+  /// Set by a broker that replicates: it reads up to the log end, and says how far it is.
+  std::optional<ReplicaIdentity> replica = std::nullopt;
   /// If set, grows by the time spent waiting for min_bytes.
   Duration* waited = nullptr;
 };
@@ -42,12 +44,16 @@ struct FetchedPartition {
   Offset high_watermark{-1};
   Offset last_stable{-1};
   Offset log_start{-1};
+  /// Where this reader can get to.
+  Offset bound{-1};
   /// Whole batches, of which the first may begin before the asked offset; length 0: none.
   storage::FileSlice slice;
   std::optional<Leadership> leadership;
+  /// A replica's log parts from this one here.
+  std::optional<Divergence> divergence;
 };
 
-/// Reads below the high watermark, with long polls.
+/// Reads below the high watermark, replicas up to the log end, with long polls.
 class Fetch {
  public:
   explicit Fetch(const PartitionTable& partitions) : partitions_(partitions) {}
@@ -57,7 +63,8 @@ class Fetch {
   /// a time on a session, always from the session's loop; what `request` points to lives until it
   /// is done. Errors of the whole: unknown_session (wrong epoch), too_many (partitions),
   /// cancelled (FetchSession::cancel). Errors of a partition: unknown_topic_id, not_leader,
-  /// offset_out_of_range, fenced_leader_epoch, unknown_leader_epoch, those of Log::read.
+  /// offset_out_of_range, fenced_leader_epoch, unknown_leader_epoch, offset_not_available, those of
+  /// Log::read; for replicas those of Partition::check_follower.
   io::Task<Result<>> fetch(FetchSession& session, FetchRequest request,
                            std::vector<FetchedPartition>& answer);
 
@@ -68,7 +75,10 @@ class Fetch {
   };
   io::Task<Gathered> gather(FetchSession& session, FetchRequest request,
                             std::vector<FetchedPartition>& answer);
+  void note_replica(const FetchRequest& request) const;
   io::Task<FetchedPartition> read(FetchSlot& slot, size_t limit, bool first, Isolation isolation);
+  io::Task<FetchedPartition> read_replica(FetchSlot& slot, size_t limit, bool first,
+                                          ReplicaIdentity replica);
   const PartitionTable& partitions_;
 };
 

@@ -41,7 +41,7 @@ io::Task<std::vector<OffsetAnswer>> ListOffsets::list(const Principal& /*princip
       answer.error = partitions_.refusal_of(queries[i].key);
       continue;
     }
-    if (auto leads = partition->check_leader(queries[i].leader_epoch); !leads) {
+    if (auto leads = partition->check_readable(queries[i].leader_epoch); !leads) {
       answer.error = std::move(leads).error();
       continue;
     }

@@ -35,7 +35,8 @@ struct OffsetAnswer {
 };
 
 /// Offsets by time and the ends of partitions. `latest` is the high watermark, or the last stable
-/// offset for readers of committed records.
+/// offset for readers of committed records. offset_not_available while a new leader does not know
+/// it.
 class ListOffsets {
  public:
   explicit ListOffsets(const PartitionTable& partitions) : partitions_(partitions) {}

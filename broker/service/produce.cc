@@ -28,7 +28,14 @@ void settle(ProduceResult& result, Result<storage::Appended> outcome) {
 bool must_wait(const ProduceResult& result, Acks acks) {
   if (result.partition == nullptr || acks == Acks::none) return false;
   if (acks == Acks::leader && !result.partition->flushes_every()) return false;
-  return result.partition->high_watermark() <= result.last_offset;
+  return !result.partition->is_committed(result.last_offset + 1, result.appended_in);
+}
+
+/// Followers are waited for by who asks for all.
+io::Task<Result<>> reached(const ProduceResult& result, Acks acks, TimePoint deadline) {
+  const Offset end = result.last_offset + 1;
+  if (acks == Acks::leader && result.partition->replicated()) return result.partition->flushed(end);
+  return result.partition->committed(end, result.appended_in, deadline);
 }
 
 void give_receipt(ProduceResult& result) {
@@ -37,8 +44,9 @@ void give_receipt(ProduceResult& result) {
   result.partition = nullptr;
 }
 
-io::Task<void> append_one(ProducePartition target, Timestamp arrived, ProduceResult& result) {
-  settle(result, co_await result.partition->append(target.batch, target.leader_epoch, arrived));
+io::Task<void> append_one(ProducePartition target, const ProduceCall& call, ProduceResult& result) {
+  settle(result, co_await result.partition->append(target.batch, target.leader_epoch, call.arrived,
+                                                   call.acks == Acks::all));
 }
 
 }  // namespace
@@ -51,7 +59,10 @@ io::Task<void> Produce::append(ProduceCall call) {
 
 bool Produce::place(const ProducePartition& target, ProduceResult& result) const {
   result.partition = partitions_.find({target.topic_id, target.partition});
-  if (result.partition != nullptr) return true;
+  if (result.partition != nullptr) {
+    result.appended_in = result.partition->leadership().epoch;
+    return true;
+  }
   result.error = partitions_.refusal_of({target.topic_id, target.partition});
   return false;
 }
@@ -60,7 +71,8 @@ io::Task<void> Produce::append_single(const ProduceCall& call) {
   const ProducePartition& target = call.partitions.front();
   ProduceResult& result = call.results.front();
   if (!place(target, result)) return io::Task<void>::ready();
-  auto append = result.partition->append(target.batch, target.leader_epoch, call.arrived);
+  auto append = result.partition->append(target.batch, target.leader_epoch, call.arrived,
+                                         call.acks == Acks::all);
   if (!append.is_ready()) {
     return [](ProduceResult& to, io::Task<Result<storage::Appended>> owned) -> io::Task<void> {
       settle(to, co_await std::move(owned));
@@ -75,7 +87,7 @@ io::Task<void> Produce::append_several(ProduceCall call) {
   for (size_t i = 0; i < call.partitions.size(); ++i) {
     if (!place(call.partitions[i], call.results[i])) continue;
     // Runs until it stands in the log's queue: the next one does not wait for its write.
-    appends.start(append_one(call.partitions[i], call.arrived, call.results[i]));
+    appends.start(append_one(call.partitions[i], call, call.results[i]));
   }
   co_await appends.join();
 }
@@ -92,9 +104,8 @@ io::Task<void> Produce::wait_all(ProduceCall call) {
   const TimePoint deadline = io::Loop::current()->now() + call.timeout;
   for (ProduceResult& result : call.results) {
     if (must_wait(result, call.acks)) {
-      auto reached = co_await result.partition->committed(result.last_offset + 1, deadline);
-      if (!reached) {
-        result.error = std::move(reached).error();
+      if (auto done = co_await reached(result, call.acks, deadline); !done) {
+        result.error = std::move(done).error();
         result.leadership = result.partition->leadership();
       }
     }

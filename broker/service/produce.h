@@ -47,6 +47,7 @@ struct ProduceResult {
   /// Between append() and wait(): what is waited for.
   std::shared_ptr<Partition> partition;
   Offset last_offset{-1};
+  LeaderEpoch appended_in{-1};
 };
 
 /// A produce request; all it points to lives until append(), `results` until wait() is done.
@@ -65,8 +66,9 @@ struct ProduceCall {
 /// Appends batches. In two steps, so that the requests that a connection has in flight append in
 /// order and wait together: append() one after the other, then wait() for each, in any order or at
 /// once. Neither allocates outside of the frame pool. Failures are per partition, in the results:
-/// unknown_topic_id, not_leader, fenced_leader_epoch, unknown_leader_epoch, those of Log::append;
-/// timed_out when the acks did not come in time (the records are appended nevertheless).
+/// unknown_topic_id, not_leader, fenced_leader_epoch, unknown_leader_epoch, not_enough_replicas
+/// (for all acks, before anything is appended), those of Log::append; timed_out when the acks did
+/// not come in time (the records are appended nevertheless), not_leader when they no longer can.
 class Produce {
  public:
   explicit Produce(const PartitionTable& partitions) : partitions_(partitions) {}

@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "broker/replication/partition.h"
+
+// What a leader does for its followers.
+namespace sluice::broker {
+
+Result<std::optional<Divergence>> Partition::check_follower(const FollowerFetch& fetch) const {
+  RETURN_IF_ERROR(check_leader(fetch.leader_epoch));
+  {
+    const auto state = state_.lock();
+    if (state->replicas == nullptr) {
+      return fail(Errc::unknown_topic_or_partition, "the partition has one replica, as yet");
+    }
+    RETURN_IF_ERROR(state->replicas->admit(fetch.replica.node, fetch.replica.broker_epoch));
+  }
+  const storage::LogEnds ends = log_->ends();
+  if (fetch.offset < ends.start) return fail(Errc::offset_out_of_range);
+  if (!fetch.last_epoch) {
+    if (fetch.offset > ends.end) return fail(Errc::offset_out_of_range);
+    return std::nullopt;
+  }
+  const auto [epoch, end] = log_->end_of_epoch(*fetch.last_epoch);
+  if (epoch.value() < 0) {
+    return fail(Errc::unknown_leader_epoch,
+                log_->partition().folder() + ": the follower's log ends in epoch " +
+                    std::to_string(fetch.last_epoch->value()) + ", the leader's in " +
+                    std::to_string(log_->latest_epoch().value()) +
+                    ": nothing tells what they have in common");
+  }
+  if (epoch < *fetch.last_epoch || end < fetch.offset) return Divergence{epoch, end};
+  return std::nullopt;
+}
+
+void Partition::follower_fetched(const FollowerFetch& fetch, TimePoint now) {
+  Wakes wakes;
+  std::optional<Offset> moved;
+  bool could_join = false;
+  {
+    auto state = state_.lock();
+    if (!state->leads || state->replicas == nullptr) return;
+    if (fetch.leader_epoch && *fetch.leader_epoch != leadership().epoch) return;
+    // What is before the offset was found to be the leader's own; nothing else is known of.
+    const ReplicaEnds ends{.log_end = fetch.offset,
+                           .synced_end = std::min(fetch.synced_end, fetch.offset)};
+    state->replicas->fetched(fetch.replica.node, fetch.replica.broker_epoch, ends,
+                             state->own.log_end, now);
+    moved = raise(*state, wakes);
+    could_join = state->replicas->could_join(fetch.replica.node, high_watermark());
+  }
+  raised(moved, wakes);
+  if (could_join && ports_.could_join) ports_.could_join(key_);
+}
+
+io::Task<Result<storage::ReadResult>> Partition::read_all(Offset from, size_t max_bytes,
+                                                          bool at_least_one) {
+  return log_->read({.from = from,
+                     .bound = log_->ends().end,
+                     .max_bytes = max_bytes,
+                     .at_least_one = at_least_one});
+}
+
+std::optional<InSyncChange> Partition::propose_in_sync(TimePoint now,
+                                                       const ReplicaSet::MayJoin& may_join) {
+  auto state = state_.lock();
+  if (state->stopped || !state->leads || state->replicas == nullptr) return std::nullopt;
+  auto wanted = state->replicas->propose(state->own.log_end, high_watermark(), now, may_join);
+  if (!wanted) return std::nullopt;
+  return InSyncChange{.topic_id = key_.topic_id,
+                      .partition = key_.partition,
+                      .leader_epoch = leadership().epoch,
+                      .partition_epoch = state->replicas->partition_epoch(),
+                      .in_sync = std::move(*wanted)};
+}
+
+void Partition::in_sync_answered(const InSyncChange& change,
+                                 const Result<uint32_t>& partition_epoch) {
+  Wakes wakes;
+  std::optional<Offset> moved;
+  {
+    auto state = state_.lock();
+    if (!state->leads || state->replicas == nullptr) return;
+    if (leadership().epoch != change.leader_epoch) return;
+    state->replicas->answered(change.partition_epoch, partition_epoch);
+    too_few_in_sync_.store(state->replicas->has_too_few(), std::memory_order_relaxed);
+    moved = raise(*state, wakes);
+  }
+  raised(moved, wakes);
+}
+
+}  // namespace sluice::broker
