@@ -132,7 +132,7 @@ bool Controller::settle_topic(const TopicImage& topic, const BrokerStates& state
   const ElectionRules rules = election_rules(defaults_, topic.configs);
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
     const PartitionImage& before = topic.partitions[i];
-    PartitionImage after = settled(before, rules, states);
+    const PartitionImage after = settled(before, rules, states);
     if (after.partition_epoch == before.partition_epoch) continue;
     if (bytes >= options_.command_bytes) return false;
     records.push_back(partition_changed(topic.id, i, before, after));

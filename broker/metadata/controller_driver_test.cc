@@ -47,7 +47,7 @@ class ControllerDriverTest : public ::testing::Test {
       co_return true;
     }(driver_));
   }
-  void pass(Duration duration) { run(io::sleep_for(duration)); }
+  void pass(Duration duration) { simulator_.run_for(duration); }
   Result<> commit(std::vector<cluster::MetadataRecord> records) {
     return run(store_.commit(std::move(records)));
   }

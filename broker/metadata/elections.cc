@@ -76,6 +76,13 @@ void elect(PartitionImage& partition, const ElectionRules& rules, const BrokerSt
   partition.in_sync = {id};
 }
 
+/// As nearly every partition is at nearly every look.
+bool is_settled(const PartitionImage& partition, const BrokerStates& states) {
+  return partition.adding.empty() && partition.removing.empty() &&
+         states.may_lead(partition.leader) && has(partition.in_sync, partition.leader) &&
+         std::ranges::all_of(partition.in_sync, [&](NodeId id) { return states.serves(id); });
+}
+
 bool is_unclean(const PartitionImage& before, NodeId leader) {
   return leader != kNoLeader && !has(before.in_sync, leader) && !has(before.eligible, leader);
 }
@@ -88,7 +95,10 @@ bool has(const std::vector<NodeId>& nodes, NodeId id) {
 
 void settle_eligible(const PartitionImage& before, PartitionImage& after,
                      const ElectionRules& rules) {
-  const size_t bound = std::min(static_cast<size_t>(rules.min_in_sync), after.replicas.size());
+  // While a move is under way its leader may count by either set of replicas.
+  const size_t replicas =
+      after.replicas.size() - std::max(after.adding.size(), after.removing.size());
+  const size_t bound = std::min(static_cast<size_t>(rules.min_in_sync), replicas);
   std::vector<NodeId> eligible;
   // While the set is large enough commits go on, and who is outside misses them.
   if (after.in_sync.size() < bound && !is_unclean(before, after.leader)) {
@@ -113,7 +123,7 @@ void count_epochs(const PartitionImage& before, PartitionImage& after) {
 PartitionImage settled(const PartitionImage& before, const ElectionRules& rules,
                        const BrokerStates& states) {
   PartitionImage after = before;
-  if (after.in_sync.empty() || after.replicas.empty()) return after;
+  if (after.in_sync.empty() || after.replicas.empty() || is_settled(before, states)) return after;
   leave_in_sync(after, states);
   finish_move(after);
   elect(after, rules, states);

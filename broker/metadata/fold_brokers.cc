@@ -74,6 +74,7 @@ void change_partitions_at_start(FoldDraft& draft, const BrokerImage& broker, boo
   before.for_each([&](const Uuid& id, const MetadataImage::TopicPointer&) {
     const auto topic = draft.topic(id);
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      if (!contains(topic->partitions[i].replicas, broker.id)) continue;
       PartitionImage changed = topic->partitions[i];
       if (change_at_start(changed, broker, unclean)) {
         draft.edit(id).partitions[i] = std::move(changed);

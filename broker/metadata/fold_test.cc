@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/metadata/partition_codec.h"
 #include "broker/metadata/snapshot_codec.h"
 
 namespace sluice::broker {
@@ -148,6 +149,46 @@ TEST(Fold, ASnapshotGivesTheSameImage) {
   EXPECT_EQ(*restored->topic("orders"), *folding.image.topic("orders"));
   EXPECT_EQ(*restored->deleted_topics, std::vector<Uuid>{id_of(2)});
   EXPECT_EQ(*restored->recent_commands, *folding.image.recent_commands);
+}
+
+TEST(Fold, ASnapshotOfAVersionWithoutClustersHasABrokerThatServes) {
+  cluster::MetadataSnapshot message;
+  message.set_cluster_id("c");
+  auto& broker = *message.add_brokers();
+  broker.set_node_id(4);
+  broker.set_host("host");
+  const auto restored = decode_snapshot(as_bytes(message.SerializeAsString()), 9);
+  ASSERT_TRUE(restored) << restored.error().message();
+  ASSERT_EQ(restored->brokers.size(), 1u);
+  EXPECT_EQ(restored->brokers[0].host, "host");
+  EXPECT_EQ(restored->brokers[0].epoch, 0u);
+  EXPECT_FALSE(restored->brokers[0].fenced);
+}
+
+TEST(Fold, ARecordOfANewerVersionIsRefused) {
+  Folding folding;
+  EXPECT_EQ(folding.fold_in(cluster::MetadataRecord()).error().code(), Errc::unsupported);
+}
+
+TEST(Fold, ManyChangesOfOneTopicInOneCommandAllCount) {
+  Folding folding;
+  ASSERT_TRUE(folding.create(1, "orders", 3));
+  cluster::MetadataCommand command;
+  command.set_id(text_of(id_of(9)));
+  const auto before = folding.image.topic("orders");
+  for (size_t i = 0; i < 3; ++i) {
+    PartitionImage after = before->partitions[i];
+    after.leader = NodeId{-1};
+    ++after.leader_epoch;
+    ++after.partition_epoch;
+    *command.add_records() = partition_changed(id_of(1), i, before->partitions[i], after);
+  }
+  command.add_records()->mutable_partitions_added()->set_topic_id(text_of(id_of(1)));
+  command.mutable_records(3)->mutable_partitions_added()->set_first(3);
+  ASSERT_TRUE(folding.fold_in(command));
+  const auto after = folding.image.topic("orders");
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(after->partitions[i].leader, NodeId{-1});
+  EXPECT_EQ(before->partitions[0].leader, NodeId{1});
 }
 
 TEST(Fold, RefusesASnapshotThatMakesNoSense) {
