@@ -77,11 +77,17 @@ std::vector<io::Endpoint> Cluster::candidates(const std::vector<io::Endpoint>& n
   for (const auto& [node, endpoint] : brokers_) {
     if (std::ranges::find(all, endpoint) == all.end()) all.push_back(endpoint);
   }
-  std::ranges::stable_partition(all, [this](const io::Endpoint& endpoint) {
+  const auto is_late = [this](const io::Endpoint& endpoint) {
     const auto peer = peers_.find(endpoint.to_string());
-    return peer == peers_.end() || peer->second.avoid_until <= loop_.now();
-  });
-  return all;
+    return peer != peers_.end() && peer->second.avoid_until > loop_.now();
+  };
+  std::vector<io::Endpoint> ordered;
+  for (const bool late : {false, true}) {
+    for (const io::Endpoint& endpoint : all) {
+      if (is_late(endpoint) == late) ordered.push_back(endpoint);
+    }
+  }
+  return ordered;
 }
 
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::any_but(std::set<std::string> avoid) {

@@ -162,7 +162,7 @@ TEST_F(PeersTest, AnotherBrokerAtTheAddressIsNotTakenForIt) {
 }
 
 TEST_F(PeersTest, AnAnswerAboveTheWholeBudgetIsNotTaken) {
-  for (int i = 10; i < 20'000; ++i) them->membership.note(member(i));
+  for (int i = 10; i < 40'000; ++i) them->membership.note(member(i));
   native::RequestHeader request;
   request.mutable_discover();
   const auto answer = call(std::move(request));

@@ -34,6 +34,7 @@ class FakeBroker {
     std::map<int64_t, int32_t> sequences;
     std::map<std::pair<int64_t, int32_t>, int64_t> known;
     int32_t leader = 1;
+    int32_t leader_epoch = 0;
   };
   struct Topic {
     std::string id;
@@ -50,7 +51,8 @@ class FakeBroker {
     garble,       ///< appended, and the answer is no frame
   };
 
-  FakeBroker(io::Runtime& runtime, std::string host) : runtime_(runtime), host_(std::move(host)) {}
+  FakeBroker(io::Runtime& runtime, std::string host, int32_t id = 1)
+      : runtime_(runtime), host_(std::move(host)), id_(id) {}
 
   Topic& add_topic(const std::string& name, size_t partitions) {
     Topic& topic = topics[name];
@@ -113,6 +115,10 @@ class FakeBroker {
   size_t largest_fetch = 0;
   uint32_t max_frame_bytes = 100'000'000;
   std::string cluster_id = "fake";
+  /// Of the same cluster, their hosts by node id.
+  std::map<int32_t, std::string> others;
+  /// It does not serve yet.
+  bool recovering = false;
 
  private:
   struct Fetching {
@@ -213,6 +219,8 @@ class FakeBroker {
     if (request.has_hello()) {
       response.mutable_hello()->set_version(1);
       response.mutable_hello()->set_max_frame_bytes(max_frame_bytes);
+    } else if (recovering) {
+      response.mutable_error()->set_code(static_cast<uint32_t>(Errc::recovering));
     } else if (request.has_metadata()) {
       ++metadatas;
       metadata(request.metadata(), *response.mutable_metadata());
@@ -230,10 +238,14 @@ class FakeBroker {
   void metadata(const native::MetadataRequest& request, native::MetadataResponse& response) {
     response.set_cluster_id(cluster_id);
     response.set_controller(1);
-    auto& broker = *response.add_brokers();
-    broker.set_node_id(1);
-    broker.set_host(host_);
-    broker.set_port(kPort);
+    auto brokers = others;
+    brokers[id_] = host_;
+    for (const auto& [id, host] : brokers) {
+      auto& broker = *response.add_brokers();
+      broker.set_node_id(id);
+      broker.set_host(host);
+      broker.set_port(kPort);
+    }
     for (const auto& asked : request.topics()) {
       auto& topic = *response.add_topics();
       topic.set_name(asked.name());
@@ -248,6 +260,7 @@ class FakeBroker {
         auto& partition = *topic.add_partitions();
         partition.set_id(static_cast<int32_t>(i));
         partition.set_leader(found->second.partitions[i].leader);
+        partition.set_leader_epoch(found->second.partitions[i].leader_epoch);
       }
     }
   }
@@ -285,7 +298,7 @@ class FakeBroker {
 
   Errc append(Partition* partition, ByteView bytes, native::ProduceResponse::Partition& said) {
     if (partition == nullptr) return Errc::unknown_topic_id;
-    if (partition->leader != 1) return Errc::not_leader;
+    if (partition->leader != id_) return Errc::not_leader;
     const auto batch = record::BatchView::parse(bytes);
     if (!batch || batch->bytes().size() != bytes.size() || !batch->crc_matches()) {
       return Errc::corrupt_batch;
@@ -318,6 +331,8 @@ class FakeBroker {
       const Partition* partition = find(asked.topic_id(), asked.partition());
       if (partition == nullptr) {
         said.mutable_error()->set_code(static_cast<uint32_t>(Errc::unknown_topic_id));
+      } else if (partition->leader != id_) {
+        said.mutable_error()->set_code(static_cast<uint32_t>(Errc::not_leader));
       } else if (asked.special() == native::ListOffsetsRequest::EARLIEST) {
         said.set_offset(partition->log_start);
       } else if (asked.special() == native::ListOffsetsRequest::LATEST) {
@@ -385,7 +400,7 @@ class FakeBroker {
     said.set_topic_id(name.first);
     said.set_partition(name.second);
     size_t size = 0;
-    if (partition == nullptr || partition->leader != 1) {
+    if (partition == nullptr || partition->leader != id_) {
       said.mutable_error()->set_code(static_cast<uint32_t>(Errc::not_leader));
     } else if (place.offset < partition->log_start || place.offset > partition->next_offset) {
       said.mutable_error()->set_code(static_cast<uint32_t>(Errc::offset_out_of_range));
@@ -411,6 +426,7 @@ class FakeBroker {
 
   io::Runtime& runtime_;
   const std::string host_;
+  const int32_t id_;
   std::unique_ptr<io::Listener> listener_;
   std::vector<io::Socket*> sockets_;
   io::Signal changed_;
