@@ -30,6 +30,19 @@ LogStart start_of(const Wal::Content& content) {
   return content.start.value_or(LogStart{});
 }
 
+/// Every log names the node that it is of, unless that was removed.
+Result<> check_owner(const Wal::Content& content, NodeId self, const std::string& directory) {
+  const auto [voters, learners] = start_of(content).configuration;
+  const auto names = [&](const std::vector<NodeId>& ids) {
+    return std::ranges::find(ids, self) != ids.end();
+  };
+  if (voters.empty() || names(voters) || names(learners)) return {};
+  return fail(Errc::wrong_cluster,
+              directory + ": this metadata log is not of node " + std::to_string(self.value()) +
+                  ", or that was removed from its cluster; set node.id to the node it is of, or "
+                  "empty the directory to join as a new node");
+}
+
 Error of_entry(uint64_t index, Error error) {
   return std::move(error).with_context("metadata entry " + std::to_string(index));
 }
@@ -41,8 +54,8 @@ RaftLog::RaftLog(Ports ports, RaftOptions options, RaftCore core)
 
 io::Task<Result<std::unique_ptr<RaftLog>>> RaftLog::open(Ports ports, std::string directory,
                                                          RaftOptions options) {
-  CO_ASSIGN_OR_RETURN(auto opened,
-                      co_await Wal::open(ports.disk, std::move(directory), options.wal));
+  CO_ASSIGN_OR_RETURN(auto opened, co_await Wal::open(ports.disk, directory, options.wal));
+  CO_RETURN_IF_ERROR(check_owner(opened.content, options.self, directory));
   CO_ASSIGN_OR_RETURN(auto log,
                       co_await make(std::move(ports), std::move(options), std::move(opened)));
   if (auto begun = co_await log->begin(); !begun) {

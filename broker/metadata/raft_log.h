@@ -84,8 +84,8 @@ class RaftLog final : public MetadataLog {
   };
 
   /// Gives the subscriber what is known to be committed: all of it in a group of one. Errors: those
-  /// of Wal::open and of MetadataSubscriber::restore; unsupported when a newer version wrote an
-  /// entry; disk_full.
+  /// of Wal::open and of MetadataSubscriber::restore; wrong_cluster when the log is of another
+  /// node; unsupported when a newer version wrote an entry; disk_full.
   static io::Task<Result<std::unique_ptr<RaftLog>>> open(Ports ports, std::string directory,
                                                          RaftOptions options);
 

@@ -64,10 +64,10 @@ TEST(RaftLogGroup, AKilledLeaderIsReplacedWithinTwoSecondsAndCatchesUpWhenItCome
 
 TEST(RaftLogGroup, AProposalUnderWayWhenTheLeaderDiesGetsThroughOnce) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
+    std::optional<Result<>> outcome;
     RaftGroup group(seed);
     group.start_all(kAll);
     const NodeId first = *group.leader();
-    std::optional<Result<>> outcome;
     group.propose(other_than(first), "a", outcome);
     group.simulator().run_for(std::chrono::microseconds(500 * seed));
     group.kill(first);
@@ -78,10 +78,10 @@ TEST(RaftLogGroup, AProposalUnderWayWhenTheLeaderDiesGetsThroughOnce) {
 }
 
 TEST(RaftLogGroup, ProposalsGetThroughOnceEachAlsoWhenAThirdOfAllMessagesIsLost) {
+  std::deque<std::optional<Result<>>> outcomes;
   RaftGroup group(4);
   group.start_all(kAll);
   group.lost_percent = 33;
-  std::deque<std::optional<Result<>>> outcomes;
   for (int i = 0; i < 60; ++i) {
     group.propose(kAll[static_cast<size_t>(i) % 3], "command " + std::to_string(i),
                   outcomes.emplace_back());
@@ -197,13 +197,32 @@ TEST(RaftLogGroup, ALeaderWithASlowDiskGoesOnLeading) {
   EXPECT_TRUE(group.at(leader).leads);
 }
 
+TEST(RaftLogGroup, AFollowerAcknowledgesWhatIsOnItsDiskAndNothingBefore) {
+  std::optional<Result<>> outcome;
+  RaftGroup group(12);
+  group.start_all(kAll);
+  const NodeId leader = *group.leader();
+  const NodeId slow = other_than(leader);
+  group.simulator().run_for(1s);
+  const uint64_t term = group.log(leader).status().term;
+  group.kill(NodeId{6 - leader.value() - slow.value()});
+  group.at(slow).node->disk().set_latency(sim::DiskOp::sync, 2s, 2s);
+  group.propose(leader, "a", outcome);
+  group.simulator().run_for(1900ms);
+  EXPECT_FALSE(outcome);
+  ASSERT_TRUE(group.until([&] { return outcome.has_value(); }, 500ms));
+  EXPECT_TRUE(outcome->has_value());
+  // Meanwhile it went on answering, and the leader leading.
+  EXPECT_EQ(group.log(leader).status().term, term);
+}
+
 /// Kills, restarts, cuts and losses; what was acknowledged stays, and all agree in the end.
 void run_chaos(uint64_t seed) {
+  std::deque<std::pair<std::string, std::optional<Result<>>>> proposals;
   RaftGroup group(seed);
   group.snapshot_every_bytes = 4_KiB;
   group.start_all(kAll);
   Random& random = group.simulator().random();
-  std::deque<std::pair<std::string, std::optional<Result<>>>> proposals;
   for (int round = 0; round < 30; ++round) {
     group.lost_percent = random.below(30);
     for (int i = 0; i < 5; ++i) {

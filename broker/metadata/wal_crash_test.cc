@@ -86,7 +86,7 @@ io::Task<Result<>> script(sim::SimNode& node, Ledger& ledger) {
         co_await append(wal, ledger, entries.size(), {std::string(100, 'x')}, term + 1));
     const size_t covered = entries.size() - 1;
     CO_RETURN_IF_ERROR(
-        co_await wal.save_snapshot({covered, term, snapshot_of(ledger.acknowledged, covered)}));
+        co_await wal.save_snapshot({covered, term + 1, snapshot_of(ledger.acknowledged, covered)}));
   }
   co_return Result<>{};
 }

@@ -63,6 +63,8 @@ class RaftGroup {
     if (!member) member = std::make_unique<Member>(*this, id);
     member->node = &simulator_.add_node("node-" + std::to_string(id.value()),
                                         {.disk = std::move(member->disk)});
+    // So that there is something under way to be lost.
+    member->node->disk().set_latency(sim::DiskOp::sync, std::chrono::microseconds(500), 10ms);
     member->commands.clear();
     member->seen.clear();
     member->leads = false;

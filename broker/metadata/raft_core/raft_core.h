@@ -1,10 +1,9 @@
+#pragma once
+
 /* The consensus engine (raft-rs) behind a C interface. One handle is one voter or learner; it has
  * no thread, clock, disk or socket. Calls on a handle come from one thread at a time. Ids are not 0.
  * Bytes are flat and little-endian (src/flat.rs): numbers of 64 bits, lists and byte strings with
  * their length in front. */
-#ifndef SLUICE_RAFT_CORE_H
-#define SLUICE_RAFT_CORE_H
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,5 +58,4 @@ int32_t sluice_raft_status(SluiceRaft* raft, const uint8_t** bytes, size_t* leng
 
 #ifdef __cplusplus
 }
-#endif
 #endif

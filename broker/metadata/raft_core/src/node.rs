@@ -308,11 +308,17 @@ impl Node {
         self.raw.mut_store().append(ready.entries());
         let mut now = ready.take_messages();
         let mut after = ready.take_persisted_messages();
-        // The only voter leads before its vote is durable: were that lost, the same term would come
-        // again with other entries, and learners would have both.
         let term = self.raw.raft.term;
         if term != self.durable_term {
+            // The only voter leads before its vote is durable: were that lost, the same term would
+            // come again with other entries, and learners would have both.
             after.append(&mut now);
+        } else {
+            // These promise nothing; held back by a slow disk they would cost the leader its quorum.
+            let answers =
+                |message: &Message| message.get_msg_type() == MessageType::MsgHeartbeatResponse;
+            now.extend(after.iter().filter(|message| answers(message)).cloned());
+            after.retain(|message| !answers(message));
         }
         write_messages(out, &now);
         write_messages(out, &after);
