@@ -112,9 +112,6 @@ TEST_F(Verbs, RefuseWhatMakesNoSenseAndGoOn) {
   auto short_id = request();
   short_id.mutable_list_offsets()->add_partitions()->set_topic_id("short");
   EXPECT_EQ(call(*socket, short_id)->error(), Errc::invalid_argument);
-  auto replica = request();
-  replica.mutable_fetch()->set_replica_id(2);
-  EXPECT_EQ(call(*socket, replica)->error(), Errc::unsupported);
   auto metadata = request();
   metadata.mutable_metadata();
   ask(*socket, metadata);

@@ -52,7 +52,7 @@ io::Task<Result<>> Fetch::fetch(FetchSession& session, FetchRequest request,
     session.collect();
     answer.clear();
     const Gathered gathered = co_await gather(session, request, answer);
-    if (last || gathered.failed || gathered.bytes >= request.min_bytes) break;
+    if (last || gathered.urgent || gathered.bytes >= request.min_bytes) break;
     // The slices read so far are read again: they cost less than being kept up to date.
     answer.clear();
     const TimePoint from = io::Loop::current()->now();
@@ -72,7 +72,7 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
   Gathered gathered;
   for (const PartitionKey& key : session.absent()) {
     answer.push_back({.key = key, .error = partitions_.refusal_of(key)});
-    gathered.failed = true;
+    gathered.urgent = true;
   }
   FetchSlot* next = session.first_ready();
   while (next != nullptr) {
@@ -82,7 +82,7 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
     session.resolve(slot, partitions_);
     if (slot.partition == nullptr) {
       answer.push_back(refused(slot, partitions_.refusal_of(slot.target.key)));
-      gathered.failed = true;
+      gathered.urgent = true;
       continue;
     }
     const bool first = gathered.bytes == 0;
@@ -90,11 +90,12 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
         slot.target.max_bytes, request.max_bytes - std::min(request.max_bytes, gathered.bytes));
     auto fetched = request.replica ? co_await read_replica(slot, limit, first, *request.replica)
                                    : co_await read(slot, limit, first, request.isolation);
-    gathered.failed |= fetched.error || fetched.divergence;
     gathered.bytes += fetched.slice.length;
     const bool tells = fetched.error || fetched.divergence || fetched.slice.length > 0 ||
                        fetched.high_watermark != slot.told_high_watermark ||
                        fetched.log_start != slot.told_log_start;
+    // A high watermark that moved is what a replica waits for, too.
+    gathered.urgent |= fetched.error || (tells && request.replica);
     if (tells) {
       answer.push_back(std::move(fetched));
     } else if (slot.target.offset >= fetched.bound) {

@@ -71,7 +71,8 @@ class Fetch {
  private:
   struct Gathered {
     size_t bytes = 0;
-    bool failed = false;
+    /// There is something that must not wait for min_bytes.
+    bool urgent = false;
   };
   io::Task<Gathered> gather(FetchSession& session, FetchRequest request,
                             std::vector<FetchedPartition>& answer);

@@ -29,7 +29,12 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     for (int32_t id = 1; id <= brokers; ++id) add_broker(NodeId{id});
   }
   ~ReplicationWorld() override {
+    on_payload = nullptr;
     for (auto& [id, broker] : brokers_) run(*broker, stop(*broker));
+    // Sessions of the links hold partitions of other brokers, which must not outlive their logs.
+    for (auto& [id, broker] : brokers_) broker->fetchers.reset();
+    for (auto& [id, broker] : brokers_)
+      EXPECT_TRUE(run(*broker, broker->logs->close()).has_value());
   }
 
   struct Broker {
@@ -102,7 +107,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   /// Its images come too.
   void reconnect(int32_t id) {
     cut_off_.erase(NodeId{id});
-    run(broker(id), broker(id).partitions->follow(image_));
+    publish(std::make_shared<broker::TopicImage>(**image_->topics.find(topic)));
   }
 
   struct Acknowledgement {
@@ -142,17 +147,16 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     Broker& self = *(brokers_[id] = std::move(made));
     storage::LogSetOptions options;
     options.directories = {"/data"};
-    auto opened = run(self, storage::LogSet::open(
-                                {.runtime = self.machine->runtime(),
-                                 .memory = *self.memory,
-                                 .metrics = metrics_,
-                                 .log = Logger(sink_),
-                                 .on_directory_offline = [](const std::string&, const Error&) {}},
-                                std::move(options), {.cluster_id = "c", .node_id = id},
-                                [](const storage::TopicPartition&, const Uuid&) {
-                                  return storage::LogOptions{};
-                                },
-                                {}));
+    auto opened = run(
+        self,
+        storage::LogSet::open(
+            {.runtime = self.machine->runtime(),
+             .memory = *self.memory,
+             .metrics = metrics_,
+             .log = Logger(sink_),
+             .on_directory_offline = [](const std::string&, const Error&) {}},
+            std::move(options), {.cluster_id = "c", .node_id = id},
+            [](const storage::TopicPartition&, const Uuid&) { return storage::LogOptions{}; }, {}));
     EXPECT_TRUE(opened.has_value());
     self.logs = std::move(*opened);
     auto& control = self.machine->executor().control();
@@ -170,7 +174,6 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     co_await broker.keeper->stop();
     co_await broker.fetchers->stop();
     co_await broker.partitions->stop(Error(Errc::shutting_down));
-    EXPECT_TRUE((co_await broker.logs->close()).has_value());
   }
 
   void publish(std::shared_ptr<broker::TopicImage> changed) {

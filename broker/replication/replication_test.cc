@@ -1,0 +1,241 @@
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/replication_world.h"
+
+namespace sluice::broker {
+namespace {
+
+using testing::ReplicationWorld;
+using Values = std::vector<std::string>;
+
+TEST(Replication, AllAcksWaitForTheFollowersInSync) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  const auto answer = world.produce(1, "one");
+  ASSERT_TRUE(answer->good());
+  EXPECT_EQ(answer->result->receipt.replicas, 3);
+  EXPECT_EQ(world.values(2), Values{"one"});
+  EXPECT_EQ(world.values(3), Values{"one"});
+}
+
+TEST(Replication, AFollowerThatIsCutOffIsWaitedForUntilItIsDroppedAndJoinsAgainCaughtUp) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(3);
+  EXPECT_EQ(world.produce(1, "two")->code(), Errc::timed_out);
+  EXPECT_TRUE(world.until([&] { return world.in_sync_is({1, 2}); }, 15s));
+  ASSERT_TRUE(world.produce(1, "three")->good());
+  world.reconnect(3);
+  EXPECT_TRUE(world.until([&] { return world.in_sync_is({1, 2, 3}); }, 15s));
+  EXPECT_EQ(world.values(3), (Values{"one", "two", "three"}));
+}
+
+TEST(Replication, FollowersLearnOfTheHighWatermarkAtOnce) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  const auto knows = [&] { return world.partition(2)->high_watermark() == Offset{1}; };
+  EXPECT_TRUE(world.until(knows, 20ms));
+  EXPECT_EQ(world.log(2).high_watermark(), Offset{1});
+}
+
+TEST(Replication, ANewLeaderKeepsWhatIsCommittedAndTheOldOneCutsWhatOnlyItHad) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "committed")->good());
+  world.cut_off(1);
+  ASSERT_TRUE(world.produce(1, "lost", Acks::leader)->good());
+  ASSERT_TRUE(world.produce(1, "lost too", Acks::leader)->good());
+  world.elect(2, {2, 3});
+  ASSERT_TRUE(world.produce(2, "new")->good());
+  EXPECT_EQ(world.values(1), (Values{"committed", "lost", "lost too"}));
+  world.reconnect(1);
+  EXPECT_TRUE(world.until([&] { return world.in_sync_is({1, 2, 3}); }));
+  EXPECT_EQ(world.values(1), (Values{"committed", "new"}));
+  EXPECT_TRUE(world.same_logs({1, 2, 3}));
+}
+
+TEST(Replication, WhatWaitsAtALeaderThatIsDeposedIsNotAcknowledged) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(1);
+  const auto waits = world.begin(1, "lost", Acks::all, 60s);
+  world.simulator().run_for(100ms);
+  world.elect(2, {2, 3});
+  ASSERT_TRUE(world.produce(2, "two")->good());
+  world.reconnect(1);
+  EXPECT_TRUE(world.until([&] { return waits->result.has_value(); }));
+  EXPECT_EQ(waits->code(), Errc::not_leader);
+  EXPECT_EQ(waits->result->leadership->leader, NodeId{2});
+}
+
+TEST(Replication, LogsBecomeOneAfterEveryBrokerLedAloneForAWhile) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "a")->good());
+  for (const int32_t leader : {2, 3, 1, 3, 2}) {
+    const int32_t before = world.image().leader.value();
+    world.cut_off(before);
+    // Epochs without a record, and records that nobody else gets.
+    if (before != 3) ASSERT_TRUE(world.produce(before, "lost", Acks::leader)->good());
+    const int32_t other = 6 - before - leader;
+    world.elect(leader, {leader, other});
+    ASSERT_TRUE(world.produce(leader, "by " + std::to_string(leader))->good());
+    world.reconnect(before);
+    ASSERT_TRUE(world.until([&] { return world.in_sync_is({1, 2, 3}); }));
+  }
+  EXPECT_EQ(world.values(1), (Values{"a", "by 2", "by 3", "by 1", "by 3", "by 2"}));
+  EXPECT_TRUE(world.same_logs({1, 2, 3}));
+}
+
+TEST(Replication, ANewLeaderServesNoReaderUntilItKnowsWhatIsCommitted) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(3);
+  ASSERT_TRUE(world.produce(1, "two", Acks::leader)->good());
+  ASSERT_TRUE(world.until([&] { return world.log(2).ends().end == Offset{2}; }));
+  world.cut_off(1);
+  world.elect(2, {2, 3});
+  world.simulator().run_for(100ms);
+  EXPECT_EQ(world.partition(2)->check_readable({}).error().code(), Errc::offset_not_available);
+  EXPECT_TRUE(world.partition(2)->check_leader({}).has_value());
+  world.reconnect(3);
+  EXPECT_TRUE(world.until([&] { return world.partition(2)->check_readable({}).has_value(); }));
+  EXPECT_EQ(world.partition(2)->high_watermark(), Offset{2});
+}
+
+TEST(Replication, WithTooFewInSyncAProduceForAllIsRefusedBeforeTheAppend) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"min.insync.replicas", "2"}});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(2);
+  world.cut_off(3);
+  world.begin(1, "two");
+  ASSERT_TRUE(world.until([&] { return world.in_sync_is({1}); }, 15s));
+  world.simulator().run_for(1ms);
+  EXPECT_EQ(world.produce(1, "three")->code(), Errc::not_enough_replicas);
+  EXPECT_EQ(world.log(1).ends().end, Offset{2});
+  EXPECT_EQ(world.partition(1)->high_watermark(), Offset{1});
+  EXPECT_TRUE(world.produce(1, "four", Acks::leader)->good());
+  world.reconnect(2);
+  EXPECT_TRUE(world.until([&] { return world.in_sync_is({1, 2}); }, 15s));
+  world.simulator().run_for(1ms);
+  EXPECT_TRUE(world.produce(1, "five")->good());
+}
+
+TEST(Replication, WhereTheTopicFlushesAnAcknowledgementMeansEveryDevice) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"flush", "every"}});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.broker(2).machine->disk().set_latency(sim::DiskOp::sync, 50ms, 50ms);
+  const auto answer = world.begin(1, "two");
+  EXPECT_FALSE(world.until([&] { return answer->result.has_value(); }, 49ms));
+  EXPECT_EQ(world.log(2).ends().end, Offset{2});
+  ASSERT_TRUE(world.until([&] { return answer->result.has_value(); }, 100ms));
+  EXPECT_EQ(answer->result->receipt.synced_replicas, 3);
+  EXPECT_EQ(answer->result->receipt.level, Receipt::Level::synced);
+}
+
+TEST(Replication, TheLogStartFollowsTheLeaders) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(world.produce(1, value)->good());
+  DeleteRecords remove(world.broker(1).table, *world.broker(1).logs);
+  const std::vector<DeleteRecordsTarget> targets = {{.key = world.key, .before = Offset{2}}};
+  const auto removed = world.run(world.broker(1), remove.remove({}, targets));
+  ASSERT_FALSE(removed.front().error);
+  ASSERT_TRUE(world.produce(1, "d")->good());
+  EXPECT_EQ(world.log(2).ends().start, Offset{2});
+  EXPECT_EQ(world.values(3), (Values{"c", "d"}));
+}
+
+TEST(Replication, AReplicaWhoseNextRecordsAreDeletedBeginsAnew) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "a")->good());
+  world.cut_off(3);
+  world.begin(1, "b");
+  ASSERT_TRUE(world.until([&] { return world.in_sync_is({1, 2}); }, 15s));
+  ASSERT_TRUE(world.produce(1, "c")->good());
+  DeleteRecords remove(world.broker(1).table, *world.broker(1).logs);
+  const Offset before = world.log(1).ends().end - 1;
+  const std::vector<DeleteRecordsTarget> targets = {{.key = world.key, .before = before}};
+  ASSERT_FALSE(world.run(world.broker(1), remove.remove({}, targets)).front().error);
+  world.reconnect(3);
+  EXPECT_TRUE(world.until([&] { return world.in_sync_is({1, 2, 3}); }, 15s));
+  EXPECT_EQ(world.log(3).ends().start, before);
+  EXPECT_EQ(world.values(3), Values{"c"});
+}
+
+TEST(Replication, ABatchThatChangedOnItsWayIsFetchedAgainAndNeverAppended) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  int damaged = 0;
+  world.on_payload = [&](NodeId follower, MutableBytes payload) {
+    if (follower != NodeId{2} || payload.empty() || damaged == 1) return;
+    payload.back() ^= std::byte{1};
+    ++damaged;
+  };
+  const auto answer = world.produce(1, "one");
+  EXPECT_TRUE(answer->good());
+  EXPECT_EQ(damaged, 1);
+  EXPECT_EQ(world.values(2), Values{"one"});
+}
+
+TEST(Replication, AReplicaThatGetsOnlyBadBatchesRestsAndSaysSo) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  bool damages = true;
+  int tries = 0;
+  world.on_payload = [&](NodeId follower, MutableBytes payload) {
+    if (!damages || follower != NodeId{2} || payload.empty()) return;
+    payload.back() ^= std::byte{1};
+    ++tries;
+  };
+  const auto answer = world.begin(1, "one", Acks::all, 60s);
+  world.simulator().run_for(3s);
+  EXPECT_NE(world.partition(2)->status().problem.find("does not follow"), std::string::npos);
+  EXPECT_LT(tries, 20);
+  EXPECT_EQ(world.log(2).ends().end, Offset{0});
+  damages = false;
+  EXPECT_TRUE(world.until([&] { return answer->good(); }));
+  EXPECT_EQ(world.partition(2)->status().problem, "");
+}
+
+TEST(Replication, AReplicaThatIsMovedAwayLosesItsLogAndANewOneGetsAll) {
+  ReplicationWorld world(1, 4);
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.change([](PartitionImage& partition) { partition.replicas.push_back(NodeId{4}); });
+  ASSERT_TRUE(world.until([&] { return world.in_sync_is({1, 2, 3, 4}); }));
+  world.change([](PartitionImage& partition) {
+    std::erase(partition.replicas, NodeId{2});
+    std::erase(partition.in_sync, NodeId{2});
+  });
+  EXPECT_TRUE(world.until([&] { return world.partition(2) == nullptr; }));
+  ASSERT_TRUE(world.produce(1, "two")->good());
+  EXPECT_EQ(world.values(4), (Values{"one", "two"}));
+}
+
+TEST(Replication, TheSameSeedGivesTheSameRun) {
+  const auto trace_of = [](uint64_t seed) {
+    ReplicationWorld world(seed);
+    world.create({1, 2, 3});
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(world.produce(1, std::to_string(i))->good());
+    world.cut_off(1);
+    world.elect(2, {2, 3});
+    EXPECT_TRUE(world.produce(2, "by two")->good());
+    return world.simulator().trace_hash();
+  };
+  EXPECT_EQ(trace_of(7), trace_of(7));
+  EXPECT_NE(trace_of(7), trace_of(8));
+}
+
+}  // namespace
+}  // namespace sluice::broker
