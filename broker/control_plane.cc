@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "broker/metadata/directory_id.h"
 
 namespace sluice::broker {
 namespace {
@@ -43,8 +44,8 @@ io::Task<Result<>> ControlPlane::open() {
   io::LaneOptions lanes;
   lanes.timeout = options_.storage.lanes.timeout;
   lanes.on_offline = ports_.on_fatal;
-  disk_ = std::make_unique<io::LaneDisk>(runtime.disk, runtime.clock, directory(),
-                                         std::move(lanes));
+  disk_ =
+      std::make_unique<io::LaneDisk>(runtime.disk, runtime.clock, directory(), std::move(lanes));
   CO_RETURN_IF_ERROR(co_await disk_->create_directories(directory()));
   auto lock = co_await disk_->lock(directory() + "/.lock");
   if (!lock) {
@@ -131,19 +132,19 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
   } else if (!founding.founders.empty()) {
     raft.bootstrap = RaftBootstrap{founding.voters()};
   }
-  RaftLog::Ports ports{.disk = *disk_,
-                       .control = control,
-                       .random = ports_.runtime.random,
-                       .log = ports_.log,
-                       .subscriber = ports_.store.subscriber(),
-                       .on_failed = ports_.on_fatal,
-                       .transport = this,
-                       .forward = [this](NodeId leader, std::vector<std::byte> command) {
-                         return forward(leader, std::move(command));
-                       },
-                       .on_role = [this](bool leads, uint64_t term) {
-                         controller_->on_role(leads, term);
-                       }};
+  RaftLog::Ports ports{
+      .disk = *disk_,
+      .control = control,
+      .random = ports_.runtime.random,
+      .log = ports_.log,
+      .subscriber = ports_.store.subscriber(),
+      .on_failed = ports_.on_fatal,
+      .transport = this,
+      .forward =
+          [this](NodeId leader, std::vector<std::byte> command) {
+            return forward(leader, std::move(command));
+          },
+      .on_role = [this](bool leads, uint64_t term) { controller_->on_role(leads, term); }};
   CO_ASSIGN_OR_RETURN(log_, co_await RaftLog::open(std::move(ports), directory(), std::move(raft)));
   ports_.store.use(*log_);
   cluster_->consensus.store(this);
@@ -155,9 +156,9 @@ io::Task<Result<uint64_t>> ControlPlane::forward(NodeId leader, std::vector<std:
   native::RequestHeader request;
   request.mutable_propose();
   const TimePoint deadline = io::Loop::current()->now() + kForwardTimeout;
-  CO_ASSIGN_OR_RETURN(const PeerAnswer answer,
-                      co_await peers_->call(leader, Purpose::control, std::move(request), command,
-                                            deadline));
+  CO_ASSIGN_OR_RETURN(
+      const PeerAnswer answer,
+      co_await peers_->call(leader, Purpose::control, std::move(request), command, deadline));
   co_return answer.header.propose().index();
 }
 
@@ -253,6 +254,46 @@ io::Task<void> ControlPlane::beat() {
     may_stop_ = answer && answer->header.heartbeat().may_stop();
   }
   if (may_stop_) changed_.notify_all();
+}
+
+io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter(std::vector<InSyncChange> changes) {
+  const auto leader = log_->leader();
+  if (leader == options_.node_id) {
+    co_return co_await controller_->alter_in_sync(options_.node_id, broker_epoch(),
+                                                  std::move(changes));
+  }
+  std::vector<Result<uint32_t>> outcomes(changes.size(), fail(Errc::not_controller));
+  if (!leader) co_return outcomes;
+  native::RequestHeader request;
+  auto& to = *request.mutable_alter_in_sync();
+  to.set_node_id(options_.node_id.value());
+  to.set_broker_epoch(broker_epoch());
+  for (const InSyncChange& change : changes) {
+    auto& partition = *to.add_partitions();
+    partition.set_topic_id(bytes_of(change.topic_id));
+    partition.set_partition(change.partition.value());
+    partition.set_leader_epoch(change.leader_epoch.value());
+    partition.set_partition_epoch(change.partition_epoch);
+    for (const NodeId id : change.in_sync) partition.add_in_sync(id.value());
+  }
+  const TimePoint deadline = io::Loop::current()->now() + kForwardTimeout;
+  const auto answer =
+      co_await peers_->call(*leader, Purpose::control, std::move(request), {}, deadline);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (!answer) {
+      outcomes[i] = fail(answer.error());
+      continue;
+    }
+    const auto& said = answer->header.alter_in_sync();
+    if (std::cmp_less_equal(said.partitions_size(), i)) continue;
+    const auto& partition = said.partitions(static_cast<int>(i));
+    if (partition.error().code() == 0) {
+      outcomes[i] = partition.partition_epoch();
+    } else {
+      outcomes[i] = fail(errc_from_wire(partition.error().code()), partition.error().message());
+    }
+  }
+  co_return outcomes;
 }
 
 /// Shorter when the broker is told to stop or the metadata changed meanwhile.

@@ -18,6 +18,7 @@
 #include "broker/metadata/raft_transport.h"
 #include "broker/metadata/store.h"
 #include "broker/options.h"
+#include "broker/replication/in_sync_keeper.h"
 #include "broker/service/cluster_ports.h"
 #include "io/lanes.h"
 #include "io/runtime.h"
@@ -39,7 +40,10 @@ struct ControlPlanePorts {
 /// A broker's part in its cluster: how it came to it, its vote on the metadata, its session with
 /// the controller, and the controller itself while it leads. On the control loop, but for what is
 /// said otherwise.
-class ControlPlane final : private ConsensusPort, private ControllerPort, private RaftTransport {
+class ControlPlane final : public InSyncPort,
+                           private ConsensusPort,
+                           private ControllerPort,
+                           private RaftTransport {
  public:
   ControlPlane(ControlPlanePorts ports, const BrokerOptions& options);
   ~ControlPlane() override;
@@ -66,7 +70,10 @@ class ControlPlane final : private ConsensusPort, private ControllerPort, privat
   /// From any loop.
   uint64_t broker_epoch() const;
   NodeId self() const { return options_.node_id; }
-  Peers& peers() { return *peers_; }
+  /// Of the metadata.
+  std::string directory() const;
+  /// Asks the controller, wherever it is.
+  io::Task<std::vector<Result<uint32_t>>> alter(std::vector<InSyncChange> changes) override;
 
   /// Until what it leads is led by others as far as there are such.
   io::Task<void> hand_over(TimePoint deadline);
@@ -86,7 +93,6 @@ class ControlPlane final : private ConsensusPort, private ControllerPort, privat
   io::Task<Result<>> drain(NodeId node, bool undo) override;
   void send(NodeId to, std::vector<std::byte> message) override;
 
-  std::string directory() const;
   io::Task<Result<>> open_log(const Founding& founding);
   VotingGroup voting_group();
   io::Task<Result<uint64_t>> forward(NodeId leader, std::vector<std::byte> command);

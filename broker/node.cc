@@ -69,7 +69,9 @@ Node::Node(NodePorts ports, BrokerOptions options)
           ports_.runtime,
           {checked(options_.admin_listen), options_.admin_max_connections, options_.admin_timeout},
           ports_.log),
-      store_(ports_.runtime.random) {
+      store_(ports_.runtime.random),
+      control_({ports_.runtime, ports_.log, store_, memory_, metrics_, ports_.on_fatal}, options_) {
+  store_.on_image([this](const auto&) { published_.notify_all(); });
   add_pages();
   add_gauges();
 }
@@ -77,11 +79,6 @@ Node::Node(NodePorts ports, BrokerOptions options)
 Node::~Node() = default;
 
 Services Node::services() { return verbs_->services(); }
-
-std::string Node::metadata_directory() const {
-  if (!options_.metadata_directory.empty()) return options_.metadata_directory;
-  return options_.data_directories.front() + "/metadata";
-}
 
 void Node::set_state(std::string state) {
   auto readiness = readiness_.lock();
@@ -92,9 +89,15 @@ void Node::set_state(std::string state) {
 io::Task<Result<>> Node::start() {
   // First of all, so that probes see the recovery.
   CO_RETURN_IF_ERROR(co_await admin_.start());
-  CO_RETURN_IF_ERROR(co_await open_metadata());
-  CO_RETURN_IF_ERROR(co_await name_cluster());
-  CO_RETURN_IF_ERROR(co_await open_logs());
+  CO_RETURN_IF_ERROR(co_await control_.open());
+  // Others have to reach this broker before there is anything to serve.
+  CO_RETURN_IF_ERROR(co_await start_server());
+  set_state("joining");
+  CO_RETURN_IF_ERROR(co_await control_.join());
+  std::string cluster_id = store_.image()->cluster_id;
+  if (cluster_id.empty()) cluster_id = co_await new_cluster_id();
+  CO_RETURN_IF_ERROR(co_await open_logs(cluster_id));
+  CO_RETURN_IF_ERROR(co_await register_broker(cluster_id));
   CO_RETURN_IF_ERROR(co_await import_logs());
   CO_RETURN_IF_ERROR(co_await serve());
   logs_->start();
@@ -102,63 +105,38 @@ io::Task<Result<>> Node::start() {
   co_return Result<>{};
 }
 
-io::Task<Result<>> Node::open_metadata() {
-  const std::string directory = metadata_directory();
-  io::LaneOptions lanes;
-  lanes.timeout = options_.storage.lanes.timeout;
-  lanes.on_offline = [this](const Error& cause) { ports_.on_fatal(cause); };
-  metadata_disk_ = std::make_unique<io::LaneDisk>(ports_.runtime.disk, ports_.runtime.clock,
-                                                  directory, std::move(lanes));
-  CO_RETURN_IF_ERROR(co_await metadata_disk_->create_directories(directory));
-  auto lock = co_await metadata_disk_->lock(directory + "/.lock");
-  if (!lock) {
-    if (lock.error() != Errc::locked) co_return fail(std::move(lock).error());
-    // Its own words name the process.
-    co_return fail(std::move(lock).error().with_context("directory " + directory +
-                                                        " is in use by another broker"));
-  }
-  metadata_lock_ = std::move(*lock);
-  CO_ASSIGN_OR_RETURN(
-      metadata_log_,
-      co_await RaftLog::open(
-          {.disk = *metadata_disk_,
-           .control = ports_.runtime.executor.control(),
-           .random = ports_.runtime.random,
-           .log = ports_.log,
-           .subscriber = store_.subscriber(),
-           .on_failed = [this](const Error& cause) { ports_.on_fatal(cause); }},
-          directory,
-          {.self = options_.node_id, .bootstrap = RaftLog::Bootstrap{{options_.node_id}}}));
-  store_.use(*metadata_log_);
+io::Task<Result<>> Node::start_server() {
+  native_ = std::make_unique<NativeFrontEnd>(
+      session_memory_, NativeIdentity{{}, options_.node_id, kVersion}, control_.cluster());
+  CO_ASSIGN_OR_RETURN(options_.server.listen, endpoint_of("listen", options_.listen));
+  server_ = std::make_unique<Server>(
+      ServerPorts{ports_.runtime, memory_, metrics_, ports_.log,
+                  [this](const storage::FileSlice& slice, const Error& cause) {
+                    ports_.log.error("a log ended early while it was sent",
+                                     {{"file", slice.file ? slice.file->path() : ""},
+                                      {"cause", cause.message()}});
+                    logs_->check(slice.segment->path());
+                  }},
+      options_.server, std::vector<FrontEnd*>{native_.get()});
+  CO_RETURN_IF_ERROR(co_await server_->start());
+  serving_ = true;
+  const std::string& named = options_.advertised.empty() ? options_.listen : options_.advertised;
+  CO_ASSIGN_OR_RETURN(advertised_, endpoint_of("advertised", named));
+  if (advertised_.port == 0) advertised_.port = server_->local().port;
+  control_.membership().listens_at(advertised_);
   co_return Result<>{};
 }
 
-io::Task<Result<>> Node::name_cluster() {
-  fresh_metadata_ = store_.image()->cluster_id.empty();
-  if (!fresh_metadata_) co_return Result<>{};
-  // Directories that another broker made, or Kafka, keep their cluster.
-  std::string cluster_id;
+/// Directories that another broker made, or Kafka, keep their cluster.
+io::Task<std::string> Node::new_cluster_id() {
   for (const std::string& directory : options_.data_directories) {
     auto properties = co_await storage::read_meta_properties(ports_.runtime.disk, directory);
     // Unreadable ones are the log set's to judge.
-    if (properties && *properties && cluster_id.empty()) cluster_id = (*properties)->cluster_id;
+    if (properties && *properties && !(*properties)->cluster_id.empty()) {
+      co_return (*properties)->cluster_id;
+    }
   }
-  if (cluster_id.empty()) cluster_id = Uuid::random(ports_.runtime.random).text();
-  // In one step with the registration: each is a wait for the device.
-  CO_ASSIGN_OR_RETURN(auto registration, registration_of(0, false));
-  std::vector<cluster::MetadataRecord> records(1);
-  records.front().mutable_cluster_created()->set_cluster_id(cluster_id);
-  records.push_back(std::move(registration));
-  co_return co_await store_.commit(std::move(records));
-}
-
-io::Task<bool> Node::was_stopped_cleanly() {
-  for (const std::string& directory : options_.data_directories) {
-    auto marked =
-        co_await ports_.runtime.disk.exists(directory + "/" + storage::kCleanShutdownFile);
-    if (!marked || !*marked) co_return false;
-  }
-  co_return true;
+  co_return Uuid::random(ports_.runtime.random).text();
 }
 
 io::Task<std::string> Node::boot_id() {
@@ -170,9 +148,8 @@ io::Task<std::string> Node::boot_id() {
   co_return count ? std::string(as_text(ByteView(text).first(*count))) : std::string();
 }
 
-io::Task<Result<>> Node::open_logs() {
+io::Task<Result<>> Node::open_logs(std::string cluster_id) {
   set_state("recovering");
-  unclean_ = !co_await was_stopped_cleanly();
   storage::LogSetOptions options = std::move(options_.storage);
   options.directories = options_.data_directories;
   options.boot_id = co_await boot_id();
@@ -188,19 +165,45 @@ io::Task<Result<>> Node::open_logs() {
                                   [this](const std::string& directory, const Error& cause) {
                                     directory_offline(directory, cause);
                                   }},
-                                 std::move(options), {image->cluster_id, options_.node_id},
+                                 std::move(options), {std::move(cluster_id), options_.node_id},
                                  options_of, [this](const storage::RecoveryProgress& progress) {
                                    readiness_.lock()->recovery = progress;
                                  }));
-  partitions_ = std::make_unique<PartitionSet>(PartitionSetPorts{ports_.runtime.executor.control(),
-                                                                 *logs_, table_, options_.topics,
-                                                                 options_.node_id, ports_.log});
+  make_replication();
   co_return Result<>{};
+}
+
+void Node::make_replication() {
+  const auto self = [this] { return ReplicaIdentity{options_.node_id, control_.broker_epoch()}; };
+  links_ = std::make_unique<PeerLinks>(
+      PeerLinksPorts{ports_.runtime, control_.membership(),
+                     memory_.child("replica_fetchers", options_.memory_bytes / 4), ports_.log});
+  fetchers_ = std::make_unique<ReplicaFetchers>(
+      ReplicaFetchersPorts{ports_.runtime.executor, *links_, self, ports_.log});
+  in_sync_ = std::make_unique<InSyncKeeper>(
+      InSyncKeeperPorts{ports_.runtime.executor.control(), table_, control_,
+                        [this] { return store_.image(); }, ports_.log});
+  partitions_ = std::make_unique<PartitionSet>(PartitionSetPorts{
+      ports_.runtime.executor.control(), *logs_, table_, options_.topics, options_.node_id,
+      ports_.log, fetchers_.get(), in_sync_.get(), options_.replica_lag_max});
+}
+
+/// A killed process left the page cache as it was: then its replicas may still count as in sync,
+/// but nothing vouches for what a broker alone had acknowledged to itself.
+io::Task<Result<>> Node::register_broker(const std::string& cluster_id) {
+  bool unclean = false;
+  for (const auto& directory : logs_->directories()) {
+    unclean |= control_.alone() ? !directory.stopped_cleanly : directory.power_lost;
+  }
+  std::optional<std::string> found;
+  if (store_.image()->cluster_id.empty()) found = cluster_id;
+  co_return co_await control_.register_broker(advertised_, unclean && !control_.fresh(),
+                                              std::move(found));
 }
 
 /// Directories that Kafka left have logs and no metadata of ours: their topics are taken over.
 io::Task<Result<>> Node::import_logs() {
-  if (!fresh_metadata_) co_return Result<>{};
+  if (!control_.fresh() || !control_.alone()) co_return Result<>{};
   std::map<std::string, cluster::TopicCreated> topics;
   for (const auto& log : logs_->all()) {
     if (log->topic_id().is_zero()) continue;
@@ -214,7 +217,7 @@ io::Task<Result<>> Node::import_logs() {
       partition.set_leader(options_.node_id.value());
     }
     auto& partition = *topic.mutable_partitions(log->partition().partition.value());
-    const int32_t epoch = log->latest_epoch().value() + (unclean_ ? 1 : 0);
+    const int32_t epoch = log->latest_epoch().value() + 1;
     partition.set_leader_epoch(std::max(0, epoch));
   }
   for (auto& [name, topic] : topics) {
@@ -226,62 +229,29 @@ io::Task<Result<>> Node::import_logs() {
   co_return Result<>{};
 }
 
-Result<cluster::MetadataRecord> Node::registration_of(uint16_t port, bool unclean) const {
-  const std::string& named = options_.advertised.empty() ? options_.listen : options_.advertised;
-  ASSIGN_OR_RETURN(io::Endpoint advertised, endpoint_of("advertised", named));
-  if (advertised.port == 0) advertised.port = port;
-  cluster::MetadataRecord record;
-  auto& broker = *record.mutable_broker_registered();
-  broker.set_node_id(options_.node_id.value());
-  broker.set_host(advertised.host);
-  broker.set_port(advertised.port);
-  broker.set_rack(options_.rack);
-  broker.set_unclean(unclean);
-  return record;
-}
-
-io::Task<Result<>> Node::register_broker(uint16_t port, bool unclean) {
-  CO_ASSIGN_OR_RETURN(auto record, registration_of(port, unclean));
-  const auto& wanted = record.broker_registered();
-  const auto image = store_.image();
-  const BrokerImage* known = image->broker(options_.node_id);
-  const bool same = known != nullptr && known->host == wanted.host() &&
-                    known->port == wanted.port() && known->rack == wanted.rack();
-  // After an unclean stop there is something to say all the same, if anything was led.
-  if (same && (!unclean || image->topics.size() == 0)) co_return Result<>{};
-  std::vector<cluster::MetadataRecord> records;
-  records.push_back(std::move(record));
-  co_return co_await store_.commit(std::move(records));
+/// Goes along with the metadata until the broker stops.
+io::Task<void> Node::follow_metadata() {
+  while (!stopping_) {
+    const uint64_t ticket = published_.ticket();
+    co_await partitions_->follow(store_.image());
+    if (!stopping_) co_await published_.wait(ticket);
+  }
 }
 
 io::Task<Result<>> Node::serve() {
-  // Before anybody can append: what was led before the stop is led in a new epoch.
-  CO_RETURN_IF_ERROR(co_await register_broker(0, unclean_ && !fresh_metadata_));
+  in_sync_->start();
+  replicates_ = true;
   co_await partitions_->follow(store_.image());
-
   verbs_ = std::make_unique<Verbs>(store_, *partitions_, table_, *logs_, options_,
                                    ports_.runtime.random);
-  native_ = std::make_unique<NativeFrontEnd>(
-      verbs_->services(), session_memory_,
-      NativeIdentity{store_.image()->cluster_id, options_.node_id, kVersion});
-  CO_ASSIGN_OR_RETURN(options_.server.listen, endpoint_of("listen", options_.listen));
-  server_ = std::make_unique<Server>(
-      ServerPorts{ports_.runtime, memory_, metrics_, ports_.log,
-                  [this](const storage::FileSlice& slice, const Error& cause) {
-                    ports_.log.error("a log ended early while it was sent",
-                                     {{"file", slice.file ? slice.file->path() : ""},
-                                      {"cause", cause.message()}});
-                    logs_->check(slice.segment->path());
-                  }},
-      options_.server, std::vector<FrontEnd*>{native_.get()});
-  CO_RETURN_IF_ERROR(co_await server_->start());
-  serving_ = true;
-  co_return co_await register_broker(server_->local().port, false);
+  native_->serve(verbs_->services());
+  following_.start(follow_metadata());
+  co_return co_await control_.wait_unfenced();
 }
 
 void Node::directory_offline(const std::string& directory, const Error& cause) {
   if (partitions_ != nullptr) partitions_->directory_offline(directory, cause);
-  const bool holds_metadata = metadata_directory().starts_with(directory + "/");
+  const bool holds_metadata = control_.directory().starts_with(directory + "/");
   const auto known =
       logs_ == nullptr ? std::vector<storage::LogSet::Directory>{} : logs_->directories();
   const bool any_left = std::ranges::any_of(known, [&](const storage::LogSet::Directory& other) {
@@ -295,22 +265,34 @@ io::Task<void> Node::stop_server(TimePoint deadline) {
   server_stopped_.notify_all();
 }
 
+io::Task<void> Node::stop_replication() {
+  stopping_ = true;
+  published_.notify_all();
+  co_await following_.join();
+  if (replicates_) co_await in_sync_->stop();
+  if (fetchers_ != nullptr) co_await fetchers_->stop();
+  if (links_ != nullptr) co_await links_->stop();
+}
+
 io::Task<Result<>> Node::stop() {
   set_state("stopping");
+  const TimePoint deadline =
+      io::Loop::current()->now() + Duration(options_.shutdown_timeout) - kStopGrace;
+  // What it leads goes to others while it still answers.
+  co_await control_.hand_over(deadline);
   io::Scope stopping;
   if (serving_) {
-    const TimePoint deadline =
-        io::Loop::current()->now() + Duration(options_.shutdown_timeout) - kStopGrace;
     const uint64_t ticket = server_stopped_.ticket();
     stopping.start(stop_server(deadline));
     if (stopping.running() > 0) co_await server_stopped_.wait(ticket, deadline);
   }
+  co_await stop_replication();
   // Who still waits for an acknowledgement now gets an error, and its connection can end.
   if (partitions_ != nullptr) co_await partitions_->stop(Error(Errc::shutting_down));
   co_await stopping.join();
   Result<> closed;
   if (logs_ != nullptr) closed = co_await logs_->close();
-  if (metadata_log_ != nullptr) co_await metadata_log_->close();
+  co_await control_.stop();
   co_await admin_.stop();
   co_return closed;
 }

@@ -84,7 +84,6 @@ class Node {
   io::Task<void> stop_replication();
   void directory_offline(const std::string& directory, const Error& cause);
   void set_state(std::string state);
-  std::string metadata_directory() const;
 
   NodePorts ports_;
   BrokerOptions options_;
@@ -99,7 +98,7 @@ class Node {
   ControlPlane control_;
   std::unique_ptr<storage::LogSet> logs_;
   PartitionTable table_;
-  PeerLinks links_;
+  std::unique_ptr<PeerLinks> links_;
   std::unique_ptr<ReplicaFetchers> fetchers_;
   std::unique_ptr<InSyncKeeper> in_sync_;
   std::unique_ptr<PartitionSet> partitions_;
@@ -107,13 +106,13 @@ class Node {
   io::Signal published_;
   io::Scope following_;
   bool replicates_ = false;
-  bool follows_ = false;
   std::atomic<bool> stopping_{false};
   std::unique_ptr<Verbs> verbs_;
   std::unique_ptr<NativeFrontEnd> native_;
   std::unique_ptr<Server> server_;
   io::Signal server_stopped_;
   bool serving_ = false;
+  io::Endpoint advertised_;
 };
 
 }  // namespace sluice::broker

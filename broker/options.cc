@@ -36,6 +36,9 @@ void add_node(Table& table) {
             "that name the same seeds begin a cluster together once all of them answer; a new "
             "broker whose seeds have one joins it. Empty: a cluster of its own. What was decided "
             "once stands; later changes have no effect.");
+  table.add("replica.lag.time.max.ms", &BrokerOptions::replica_lag_max,
+            "A replica that did not reach its leader's log end for so long is out of sync.",
+            between(milliseconds(100), milliseconds(3'600'000)));
   table.add("rack", &BrokerOptions::rack, "Where the machine stands; told to clients.");
   table.add("data.directories", &BrokerOptions::data_directories,
             "Where logs are kept, on one device each; a new partition goes to the one with the "

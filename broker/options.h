@@ -31,6 +31,8 @@ struct BrokerOptions {
   /// What clients are told to connect to; empty: where it listens.
   std::string advertised;
   size_t memory_bytes = 512_MiB;
+  /// A follower that was not at the log end for so long is out of sync.
+  std::chrono::milliseconds replica_lag_max = std::chrono::seconds(10);
   std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(10);
   LogLevel log_level = LogLevel::info;
   StreamSink::Format log_format = StreamSink::Format::logfmt;
