@@ -112,9 +112,10 @@ void BrokerMachine::launch(std::optional<Duration> life) {
 
 Result<> BrokerMachine::boot(std::optional<Duration> life) {
   launch(life);
-  CHECK(simulator_.run_until([this] { return started(); }, kLongestStart), "a start ends");
+  CHECK(simulator_.run_until([this] { return started() || given_up(); }, kLongestStart),
+        "a start ends");
   if (ready()) return {};
-  Error why = *started_ ? Error(Errc::disk_failed) : started_->error();
+  Error why = started_ && !*started_ ? started_->error() : Error(Errc::disk_failed);
   if (life_over_early_) why = Error(Errc::cancelled);
   node_->kill(Death::process);
   bury();

@@ -36,7 +36,7 @@ class BrokerMachine {
   Result<> boot(std::optional<Duration> life = std::nullopt);
   /// Launched, and start() is done; why it failed, if it did.
   bool started() const { return started_.has_value(); }
-  bool ready() const { return started_ && *started_ && !given_up_; }
+  bool ready() const { return on() && started_ && *started_ && !given_up_; }
   std::optional<Error> start_error() const;
   /// Ends the broker as an operator would. Once it started.
   Result<> shut_down();
