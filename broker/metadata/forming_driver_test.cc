@@ -50,8 +50,8 @@ class FormingDriverTest : public PeerWorld {
     outcome.emplace(co_await driver.run());
   }
   size_t settled() const {
-    return static_cast<size_t>(
-        std::ranges::count_if(all, [](const auto& entry) { return entry.second.outcome.has_value(); }));
+    return static_cast<size_t>(std::ranges::count_if(
+        all, [](const auto& entry) { return entry.second.outcome.has_value(); }));
   }
   bool wait(size_t count = 3) {
     return sim.run_until([&] { return settled() >= count; }, 20s);

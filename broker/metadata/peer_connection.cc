@@ -375,8 +375,12 @@ void PeerConnection::close(const Error& why) {
   work_.notify_all();
 }
 
-io::Task<void> PeerConnection::shut_down() {
+void PeerConnection::cancel() {
   close(Error(Errc::connection_closed, "the connection was closed"));
+}
+
+io::Task<void> PeerConnection::shut_down() {
+  cancel();
   co_await scope_.join();
 }
 

@@ -69,6 +69,8 @@ class PeerConnection {
   bool closed() const { return failure_.has_value(); }
   const native::HelloResponse& hello() const { return said_; }
 
+  /// Ends all calls and closes; shut_down() is to follow.
+  void cancel();
   /// Ends all calls, closes, and waits until its coroutines have ended.
   io::Task<void> shut_down();
 

@@ -174,11 +174,10 @@ TEST_F(PeersTest, AnAnswerAboveTheWholeBudgetIsNotTaken) {
 
 TEST_F(PeersTest, AnAnswerWaitsForMemory) {
   std::optional<Reservation> taken = *memory.reserve(memory.cap());
-  sim.start_on(us.control(), [](sim::Simulator& s, auto& held) -> io::Task<void> {
+  sim.start_on(us.control(), [](auto& held) -> io::Task<void> {
     co_await io::sleep_for(500ms);
-    (void)s;
     held.reset();
-  }(sim, taken));
+  }(taken));
   const auto before = sim.now();
   // The hello before it is an answer too.
   EXPECT_TRUE(call(heartbeat_of(1)));
