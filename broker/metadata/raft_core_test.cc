@@ -165,6 +165,31 @@ TEST(RaftCore, ASnapshotIsAcknowledgedAndAppliedOnlyOnceItIsDurable) {
   EXPECT_EQ(network.status(kOne).matched.at(kTwo), 0u);
 }
 
+TEST(RaftCore, AVoterThatInstallsASnapshotDoesNotCampaignBeforeItIsApplied) {
+  RaftNetwork network(16, kThreeVoters);
+  const NodeId leader = network.elect();
+  const NodeId slow = leader == kOne ? kTwo : kOne;
+  network.cut_off(slow);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(network.propose(leader, std::to_string(i)));
+  ASSERT_TRUE(network.settle([&] { return network.at(leader).commands.size() == 5; }));
+  network.compact(leader);
+  network.heal();
+  // All but the slow one's writes go on.
+  const auto installs = [&] {
+    return std::ranges::any_of(network.at(slow).unwritten,
+                               [](const RaftReady& ready) { return ready.snapshot.has_value(); });
+  };
+  for (int round = 0; round < 100 && !installs(); ++round) {
+    network.tick(leader);
+    for (const NodeId id : kThreeVoters) network.write(id);
+    network.deliver_all();
+  }
+  ASSERT_TRUE(installs());
+  for (int i = 0; i < 50; ++i) network.tick(slow);
+  EXPECT_FALSE(network.at(slow).broken);
+  EXPECT_TRUE(network.settle([&] { return caught_up(network, slow); }));
+}
+
 /// Delivers all but snapshots.
 void lose_snapshots(RaftNetwork& network, size_t& lost) {
   for (auto now = std::exchange(network.packets(), {}); const auto& packet : now) {

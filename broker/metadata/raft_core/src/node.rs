@@ -46,6 +46,9 @@ pub struct Node {
     /// Readies that are not durable yet, and the term of each.
     written: VecDeque<(u64, u64)>,
     durable_term: u64,
+    /// Of a snapshot that is not durable and applied yet, or 0. Until then the engine must not
+    /// campaign: it would look for entries that the snapshot stands for, and break.
+    installing: u64,
 }
 
 fn conf_of(voters: Vec<u64>, learners: Vec<u64>) -> ConfState {
@@ -127,6 +130,7 @@ impl Node {
             seen: (0, StateRole::Follower, 0),
             written: VecDeque::new(),
             durable_term,
+            installing: 0,
         };
         node.after_call(true);
         Ok(node)
@@ -149,6 +153,9 @@ impl Node {
     }
 
     pub fn tick(&mut self) -> Code {
+        if self.installing != 0 {
+            return Code::Ok;
+        }
         self.raw.tick();
         // A campaign that came to nothing is followed by one after another time.
         let campaigned = !self.leads() && self.raw.raft.election_elapsed == 0;
@@ -157,6 +164,9 @@ impl Node {
     }
 
     pub fn campaign(&mut self) -> Code {
+        if self.installing != 0 {
+            return Code::Dropped;
+        }
         match self.raw.campaign() {
             Ok(()) => Code::Ok,
             Err(_) => Code::Dropped,
@@ -302,6 +312,7 @@ impl Node {
             out.bytes(ready.snapshot().get_data());
             self.conf = meta.get_conf_state().clone();
             let meta = meta.clone();
+            self.installing = meta.index;
             self.raw.mut_store().install(&meta);
         }
         write_entries(out, ready.entries());
@@ -359,6 +370,9 @@ impl Node {
     }
 
     pub fn applied(&mut self, index: u64) -> Code {
+        if index >= self.installing {
+            self.installing = 0;
+        }
         self.raw.advance_apply_to(index);
         Code::Ok
     }
