@@ -50,6 +50,32 @@ TEST_F(LogTruncateTest, EndsBehindTheLastBatchKeptWhereOffsetsAreMissing) {
   EXPECT_EQ(log().ends().synced_end, Offset(2));
 }
 
+TEST_F(LogTruncateTest, AtTheLogEndAnEpochWithoutARecordGoes) {
+  create();
+  ASSERT_TRUE(world_.append());
+  ASSERT_TRUE(world_.run(log().start_epoch(LeaderEpoch(5))));
+  ASSERT_TRUE(cut(1));
+  EXPECT_EQ(log().latest_epoch(), LeaderEpoch(0));
+  ASSERT_TRUE(world_.append_replica(make_batch({.base = Offset(1), .epoch = LeaderEpoch(0)})));
+  EXPECT_EQ(log().end_of_epoch(LeaderEpoch(0)), std::pair(LeaderEpoch(0), Offset(2)));
+}
+
+TEST_F(LogTruncateTest, ALogThatBeginsAnewAboveItsEndHasNothingOfBeforeAlsoAfterACrash) {
+  create();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(world_.append());
+  ASSERT_TRUE(world_.run(log().sync_to(Offset(100))));
+  ASSERT_TRUE(world_.run(log().restart_at(Offset(5000))));
+  EXPECT_EQ(log().ends().start, Offset(5000));
+  EXPECT_EQ(log().ends().end, Offset(5000));
+  EXPECT_EQ(log().high_watermark(), Offset(5000));
+  EXPECT_EQ(log().latest_epoch(), LeaderEpoch(-1));
+  ASSERT_TRUE(world_.append_replica(make_batch({.base = Offset(5000), .epoch = LeaderEpoch(3)})));
+  world_.abandon();
+  ASSERT_TRUE(world_.open());
+  EXPECT_FALSE(log().damage());
+  EXPECT_THAT(world_.read_all(), ElementsAre(5000));
+}
+
 TEST_F(LogTruncateTest, NotesTheCutAgainWhenNotingItFailedBefore) {
   int noted = 0;
   auto ports = world_.ports();

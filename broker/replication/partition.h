@@ -140,6 +140,8 @@ class Partition {
   Result<std::optional<Divergence>> check_follower(const FollowerFetch& fetch) const;
   /// Takes note of how far the follower is, if check_follower() finds nothing.
   void follower_fetched(const FollowerFetch& fetch, TimePoint now);
+  /// Followers are to hear of the log start, though nothing else happens.
+  void log_start_moved();
   /// What a follower reads: up to the log end.
   io::Task<Result<storage::ReadResult>> read_all(Offset from, size_t max_bytes, bool at_least_one);
   /// The in-sync set to ask the controller for, if it should change; see ReplicaSet::propose.

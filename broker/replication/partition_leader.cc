@@ -54,6 +54,15 @@ void Partition::follower_fetched(const FollowerFetch& fetch, TimePoint now) {
   if (could_join && ports_.could_join) ports_.could_join(key_);
 }
 
+void Partition::log_start_moved() {
+  Wakes wakes;
+  {
+    auto state = state_.lock();
+    for (Watcher* follower : state->followers) follower->moved(1, wakes);
+  }
+  wakes.resume_all();
+}
+
 io::Task<Result<storage::ReadResult>> Partition::read_all(Offset from, size_t max_bytes,
                                                           bool at_least_one) {
   return log_->read({.from = from,

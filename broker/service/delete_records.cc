@@ -38,7 +38,9 @@ io::Task<Result<Offset>> DeleteRecords::remove_before(Partition& partition, Offs
                        "; give an offset up to the high watermark " +
                        std::to_string(high_watermark.value()) + ", or -1 for all");
   }
-  co_return co_await logs_.delete_records(name, before);
+  auto start = co_await logs_.delete_records(name, before);
+  if (start) partition.log_start_moved();
+  co_return start;
 }
 
 }  // namespace sluice::broker
