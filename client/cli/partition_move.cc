@@ -58,7 +58,8 @@ void add_partition_move(CLI::App& parent, Shell& shell) {
   command
       .add_option("--replicas", flags->replicas,
                   "Node ids of the brokers that shall have it, the preferred leader first")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command.add_flag("--cancel", flags->cancel, "Back to what it was before the move under way");
   command.footer(
       "Examples:\n"
