@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/metadata/elections.h"
-#include "broker/metadata/one_voter_log.h"
+#include "broker/metadata/raft_log.h"
 #include "tests/sim/simulator.h"
 #include "tests/support/cluster_images.h"
 
@@ -24,9 +24,14 @@ using testing::topic_id;
 class ControllerDriverTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = run(OneVoterLog::open(
-        {node_.disk(), control(), Logger(sink_), store_.subscriber(), [](const Error&) {}},
-        "/metadata", {.self = NodeId{1}}));
+    auto opened = run(RaftLog::open({.disk = node_.disk(),
+                                     .control = control(),
+                                     .random = random_,
+                                     .log = Logger(sink_),
+                                     .subscriber = store_.subscriber(),
+                                     .on_failed = [](const Error&) {}},
+                                    "/metadata",
+                                    {.self = NodeId{1}, .bootstrap = RaftBootstrap{{NodeId{1}}}}));
     ASSERT_TRUE(opened);
     log_ = std::move(*opened);
     store_.use(*log_);
@@ -98,7 +103,7 @@ class ControllerDriverTest : public ::testing::Test {
   SeededRandom random_{1};
   TopicOptions defaults_;
   MetadataStore store_{random_};
-  std::unique_ptr<OneVoterLog> log_;
+  std::unique_ptr<RaftLog> log_;
   VotingGroup::State state_{.voters = nodes({1}), .learners = {}, .matched = {}, .last = 0};
   std::vector<std::string> asked_;
   ControllerDriver driver_{{store_, control(), Logger(sink_), defaults_, group()},

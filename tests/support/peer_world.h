@@ -37,10 +37,10 @@ class FakeConsensus final : public ConsensusPort {
 
 class FakeController final : public ControllerPort {
  public:
-  io::Task<Result<HeartbeatVerdict>> heartbeat(BrokerHeartbeat heartbeat) override {
+  io::Task<Result<HeartbeatReply>> heartbeat(Heartbeat heartbeat) override {
     heartbeats.push_back(heartbeat);
     if (delay > Duration{0}) co_await io::sleep_for(delay);
-    co_return HeartbeatVerdict{.fenced = fenced, .may_stop = heartbeat.wants_to_stop};
+    co_return HeartbeatReply{.fenced = fenced, .may_stop = heartbeat.wants_to_stop};
   }
   io::Task<std::vector<Result<uint32_t>>> alter_in_sync(
       NodeId, uint64_t, std::vector<InSyncChange> changes) override {
@@ -62,7 +62,7 @@ class FakeController final : public ControllerPort {
     left.push_back(node);
     return outcome();
   }
-  io::Task<Result<>> move(PartitionMove move) override {
+  io::Task<Result<>> move(MovePartition move) override {
     moves.push_back(std::move(move));
     return outcome();
   }
@@ -74,10 +74,10 @@ class FakeController final : public ControllerPort {
   Duration delay{0};
   bool fenced = false;
   std::optional<Error> refusal;
-  std::vector<BrokerHeartbeat> heartbeats;
+  std::vector<Heartbeat> heartbeats;
   std::vector<ClusterMember> joined;
   std::vector<NodeId> left;
-  std::vector<PartitionMove> moves;
+  std::vector<MovePartition> moves;
   std::vector<std::pair<NodeId, bool>> drained;
 
  private:
