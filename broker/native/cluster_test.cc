@@ -182,14 +182,14 @@ TEST_F(AloneBroker, DescribesItself) {
   EXPECT_TRUE(said.brokers(0).voter());
 }
 
-TEST_F(AloneBroker, SupportsNothingThatNeedsACluster) {
+TEST_F(AloneBroker, RefusesClientsThatPlayBrokersAndBrokersThatAreNotThere) {
   auto socket = open();
   native::RequestHeader heartbeat;
   heartbeat.mutable_heartbeat();
-  EXPECT_EQ(call(*socket, heartbeat)->error(), Errc::unsupported);
+  EXPECT_EQ(call(*socket, heartbeat)->error(), Errc::invalid_request);
   native::RequestHeader drain;
   drain.mutable_drain_broker();
-  EXPECT_EQ(call(*socket, drain)->error(), Errc::unsupported);
+  EXPECT_EQ(call(*socket, drain)->error(), Errc::not_found);
 }
 
 }  // namespace
