@@ -43,7 +43,7 @@ threaded="io_test storage_test"
 fuzz_seconds=${SLUICE_FUZZ_SECONDS:-60}
 if [ -n "${SLUICE_LONG:-}" ]; then
   threaded="base_test io_test storage_test client_test broker_test"
-  export SLUICE_KILL_ROUNDS=50 SLUICE_CRASH_STATES=150000 SLUICE_MODEL_ROUNDS=5000
+  export SLUICE_SEEDS=1000 SLUICE_KILL_ROUNDS=50 SLUICE_CRASH_STATES=150000 SLUICE_MODEL_ROUNDS=5000
 fi
 
 # fuzz NAME [SECONDS]
@@ -63,8 +63,9 @@ step "asan: unit tests" run asan -L quick -j2
 # What the crash tests say they visited; ctest shows it only of failures.
 grep -hE 'states checked' build/asan/Testing/Temporary/LastTest.log || true
 if [ "$only" = all ]; then
-  step "release: build" scripts/build.sh release sluiced sluice cluster_test sluice_load sluice_micro
+  step "release: build" scripts/build.sh release sluiced sluice sim cluster_test sluice_load sluice_micro
   step "clang-tidy" scripts/check-tidy.sh
+  step "release: simulated clusters" build/release/bin/sim --brokers 3 --seeds "${SLUICE_SEEDS:-100}"
   step "release: real processes" run release -L cluster -j1
   step "release: instructions of a produce and a fetch" bench/ratchet.sh
   step "tsan: build" scripts/build.sh tsan $threaded

@@ -39,5 +39,13 @@ TEST(SimulatedReplayTest, ReplaysMisfortunesToo) {
   EXPECT_EQ(run_seed(7).history, run_seed(7).history);
 }
 
+TEST(SimulatedReplayTest, ReplaysAClusterToo) {
+  const RunReport first = run_seed(3, {.brokers = 3});
+  const RunReport second = run_seed(3, {.brokers = 3});
+  EXPECT_EQ(first.trace, second.trace);
+  EXPECT_EQ(first.history, second.history);
+  EXPECT_TRUE(first.broken.empty()) << first.broken.front();
+}
+
 }  // namespace
 }  // namespace sluice::sim
