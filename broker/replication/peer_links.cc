@@ -37,14 +37,15 @@ class PeerLink final : public LeaderLink {
 
 std::unique_ptr<LeaderLink> PeerLinks::link_to(NodeId leader, FetchLane lane, io::Loop& loop) {
   auto peers = peers_.lock();
-  auto& of_loop = (*peers)[&loop];
-  if (of_loop == nullptr) {
-    of_loop = std::make_unique<Peers>(
+  OnLoop& of_loop = (*peers)[loop.index()];
+  if (of_loop.peers == nullptr) {
+    of_loop.loop = &loop;
+    of_loop.peers = std::make_unique<Peers>(
         PeersPorts{ports_.runtime, ports_.membership, ports_.memory, ports_.log});
   }
   const Purpose purpose =
       lane == FetchLane::flushed ? Purpose::flushed_replication : Purpose::replication;
-  return std::make_unique<PeerLink>(*of_loop, leader, purpose);
+  return std::make_unique<PeerLink>(*of_loop.peers, leader, purpose);
 }
 
 io::Task<void> PeerLinks::stop() {
@@ -52,7 +53,9 @@ io::Task<void> PeerLinks::stop() {
   std::vector<std::pair<io::Loop*, Peers*>> all;
   {
     auto peers = peers_.lock();
-    for (const auto& [loop, of_loop] : *peers) all.emplace_back(loop, of_loop.get());
+    for (const auto& [index, on_loop] : *peers) {
+      all.emplace_back(on_loop.loop, on_loop.peers.get());
+    }
   }
   for (const auto& [loop, peers] : all) {
     co_await loop->enter();

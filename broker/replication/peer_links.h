@@ -34,7 +34,12 @@ class PeerLinks final : public LeaderLinks {
 
  private:
   const PeerLinksPorts ports_;
-  Guarded<std::map<io::Loop*, std::unique_ptr<Peers>>> peers_;
+  struct OnLoop {
+    io::Loop* loop = nullptr;
+    std::unique_ptr<Peers> peers;
+  };
+  /// By the loop's index: a simulated run must not depend on addresses.
+  Guarded<std::map<size_t, OnLoop>> peers_;
 };
 
 }  // namespace sluice::broker
