@@ -14,6 +14,8 @@ constexpr Duration kHeartbeat = std::chrono::milliseconds(200);
 constexpr Duration kHeartbeatTimeout = std::chrono::milliseconds(800);
 constexpr Duration kForwardTimeout = std::chrono::seconds(5);
 constexpr Duration kRetry = std::chrono::milliseconds(100);
+/// Others take over within it, or there are none that could.
+constexpr Duration kHandOver = std::chrono::seconds(2);
 
 std::string bytes_of(const Uuid& id) { return std::string(as_text(id.bytes())); }
 
@@ -306,6 +308,7 @@ io::Task<void> ControlPlane::pause(Duration duration) {
 io::Task<void> ControlPlane::hand_over(TimePoint deadline) {
   if (log_ == nullptr || !registered() || alone()) co_return;
   wants_to_stop_ = true;
+  deadline = std::min(deadline, io::Loop::current()->now() + kHandOver);
   while (!may_stop_ && !stopping_) {
     if (!co_await changed_.wait(changed_.ticket(), deadline)) break;
   }
@@ -325,17 +328,24 @@ io::Task<void> ControlPlane::hand_over(TimePoint deadline) {
   if (best.value() >= 0) static_cast<void>(co_await log_->transfer(best));
 }
 
-io::Task<void> ControlPlane::stop() {
+void ControlPlane::interrupt() {
   stopping_ = true;
   changed_.notify_all();
   if (forming_ != nullptr) forming_->stop();
+}
+
+io::Task<void> ControlPlane::stop() {
+  interrupt();
   if (cluster_ != nullptr) {
     cluster_->consensus.store(nullptr);
     cluster_->controller.store(nullptr);
   }
-  co_await running_.join();
-  if (controller_ != nullptr) co_await controller_->stop();
+  // Together: what the controller has under way ends with the log.
+  io::Scope ending;
+  if (controller_ != nullptr) ending.start(controller_->stop());
   if (log_ != nullptr) co_await log_->close();
+  co_await ending.join();
+  co_await running_.join();
   if (transport_ != nullptr) co_await transport_->stop();
   if (peers_ != nullptr) co_await peers_->stop();
 }

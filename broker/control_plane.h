@@ -75,6 +75,8 @@ class ControlPlane final : public InSyncPort,
   /// Asks the controller, wherever it is.
   io::Task<std::vector<Result<uint32_t>>> alter(std::vector<InSyncChange> changes) override;
 
+  /// What waits for the cluster ends with shutting_down; stop() is still to be called.
+  void interrupt();
   /// Until what it leads is led by others as far as there are such.
   io::Task<void> hand_over(TimePoint deadline);
   /// Whatever waits for the cluster ends soon, also join(). The disk is released by the destructor.

@@ -87,6 +87,14 @@ void Node::set_state(std::string state) {
 }
 
 io::Task<Result<>> Node::start() {
+  starting_ = true;
+  auto outcome = co_await start_all();
+  starting_ = false;
+  started_.notify_all();
+  co_return outcome;
+}
+
+io::Task<Result<>> Node::start_all() {
   // First of all, so that probes see the recovery.
   CO_RETURN_IF_ERROR(co_await admin_.start());
   CO_RETURN_IF_ERROR(co_await control_.open());
@@ -96,6 +104,7 @@ io::Task<Result<>> Node::start() {
   CO_RETURN_IF_ERROR(co_await control_.join());
   std::string cluster_id = store_.image()->cluster_id;
   if (cluster_id.empty()) cluster_id = co_await new_cluster_id();
+  if (stopping_) co_return fail(Errc::shutting_down);
   CO_RETURN_IF_ERROR(co_await open_logs(cluster_id));
   CO_RETURN_IF_ERROR(co_await register_broker(cluster_id));
   CO_RETURN_IF_ERROR(co_await import_logs());
@@ -231,10 +240,10 @@ io::Task<Result<>> Node::import_logs() {
 
 /// Goes along with the metadata until the broker stops.
 io::Task<void> Node::follow_metadata() {
-  while (!stopping_) {
+  while (!unfollowed_) {
     const uint64_t ticket = published_.ticket();
     co_await partitions_->follow(store_.image());
-    if (!stopping_) co_await published_.wait(ticket);
+    if (!unfollowed_) co_await published_.wait(ticket);
   }
 }
 
@@ -266,7 +275,7 @@ io::Task<void> Node::stop_server(TimePoint deadline) {
 }
 
 io::Task<void> Node::stop_replication() {
-  stopping_ = true;
+  unfollowed_ = true;
   published_.notify_all();
   co_await following_.join();
   if (replicates_) co_await in_sync_->stop();
@@ -278,6 +287,10 @@ io::Task<Result<>> Node::stop() {
   set_state("stopping");
   const TimePoint deadline =
       io::Loop::current()->now() + Duration(options_.shutdown_timeout) - kStopGrace;
+  stopping_ = true;
+  // A start that waits for other brokers ends with it.
+  if (starting_) control_.interrupt();
+  while (starting_) co_await started_.wait(started_.ticket());
   // What it leads goes to others while it still answers.
   co_await control_.hand_over(deadline);
   io::Scope stopping;

@@ -71,6 +71,7 @@ class Node {
   void add_pages();
   void add_gauges();
   Health health() const;
+  io::Task<Result<>> start_all();
   io::Task<Result<>> start_server();
   io::Task<std::string> new_cluster_id();
   io::Task<Result<>> open_logs(std::string cluster_id);
@@ -106,7 +107,10 @@ class Node {
   io::Signal published_;
   io::Scope following_;
   bool replicates_ = false;
-  std::atomic<bool> stopping_{false};
+  bool unfollowed_ = false;
+  bool starting_ = false;
+  bool stopping_ = false;
+  io::Signal started_;
   std::unique_ptr<Verbs> verbs_;
   std::unique_ptr<NativeFrontEnd> native_;
   std::unique_ptr<Server> server_;

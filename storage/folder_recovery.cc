@@ -55,14 +55,16 @@ io::Task<Result<>> finish(io::Disk& disk, std::string folder, Offset base,
   co_return co_await disk.sync_directory(folder);
 }
 
-/// A snapshot is not synced when it is written: a power cut may have left a part.
-io::Task<Result<>> remove_if_torn(io::Disk& disk, std::string path) {
+/// A snapshot is not synced when it is written: a power cut may have left a part. A whole one is
+/// synced now: after the next clean stop it is trusted.
+io::Task<Result<>> keep_if_whole(io::Disk& disk, std::string path) {
   auto content = co_await io::read_file(disk, path, kLargestSnapshot);
   const bool whole = content && ProducerState::check_snapshot(*content).has_value();
   const bool torn = !whole && (content || content.error() == Errc::corrupt_file);
   if (!whole && !torn) co_return fail(std::move(content).error());
-  if (torn) CO_RETURN_IF_ERROR(co_await remove_if_there(disk, std::move(path)));
-  co_return Result<>{};
+  if (torn) co_return co_await remove_if_there(disk, std::move(path));
+  CO_ASSIGN_OR_RETURN(const auto file, co_await disk.open(std::move(path), io::OpenMode::write));
+  co_return co_await file->sync(io::Lane::background);
 }
 
 }  // namespace
@@ -79,7 +81,7 @@ io::Task<Result<>> settle_folder(io::Disk& disk, std::string folder) {
       CO_RETURN_IF_ERROR(co_await remove_if_there(disk, folder + "/" + entry.name));
     } else if (!name->suffix.ends_with(kSwapSuffix)) {
       if (name->suffix == kSnapshotSuffix)
-        CO_RETURN_IF_ERROR(co_await remove_if_torn(disk, folder + "/" + entry.name));
+        CO_RETURN_IF_ERROR(co_await keep_if_whole(disk, folder + "/" + entry.name));
       originals.push_back(*name);
     } else if (name->suffix == std::string(kLogSuffix) + std::string(kSwapSuffix)) {
       swaps.push_back(name->offset);

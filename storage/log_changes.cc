@@ -376,18 +376,24 @@ io::Task<Result<>> LogWriter::finish_files() {
   CO_RETURN_IF_ERROR(co_await active_.finish());
   co_await snapshots_.join();  // that of the last roll may be this one's file
   co_await write_snapshot(next_, producers_.encode_snapshot());
-  const auto snapshot = co_await log_.ports.disk.open(
-      segment_path(log_.folder(), next_, kSnapshotSuffix), io::OpenMode::write);
-  if (snapshot) CO_RETURN_IF_ERROR(co_await (*snapshot)->sync(io::Lane::background));
-  // One that could not be written is gone; the next open reads the log instead.
-  if (!snapshot && snapshot.error() != Errc::file_not_found)
-    co_return fail(Error(snapshot.error()));
+  unsynced_snapshots_.push_back(next_);
+  for (const Offset at : unsynced_snapshots_) CO_RETURN_IF_ERROR(co_await sync_snapshot(at));
   const Segment& segment = *active_.segment();
   for (const auto& index : {segment.offsets().entries().file(), segment.times().entries().file()}) {
     CO_ASSIGN_OR_RETURN(auto file, co_await index->open());
     CO_RETURN_IF_ERROR(co_await file->sync(io::Lane::background));
   }
   co_return co_await syncer_.sync_all(io::Lane::background);
+}
+
+/// One that could not be written, or went with its segment, is gone; the next open reads the log
+/// instead.
+io::Task<Result<>> LogWriter::sync_snapshot(Offset at) {
+  const auto snapshot = co_await log_.ports.disk.open(
+      segment_path(log_.folder(), at, kSnapshotSuffix), io::OpenMode::write);
+  if (snapshot) co_return co_await (*snapshot)->sync(io::Lane::background);
+  if (snapshot.error() == Errc::file_not_found) co_return Result<>{};
+  co_return fail(Error(snapshot.error()));
 }
 
 io::Task<void> LogWriter::abandon() {

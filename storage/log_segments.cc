@@ -32,6 +32,7 @@ io::Task<Result<>> LogWriter::roll_segment() {
   sealed.push_back(std::move(full));
   publish_segments(std::move(sealed));
   pacer_.restart(0);
+  unsynced_snapshots_.push_back(next_);
   snapshots_.start(write_snapshot(next_, producers_.encode_snapshot()));
   log_.background.start(sync_behind(next_));
   co_return {};

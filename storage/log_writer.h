@@ -115,6 +115,7 @@ class LogWriter {
   io::Task<void> reserve(std::shared_ptr<Segment> segment, WritePacer::Range range);
   io::Task<void> sync_behind(Offset end);
   io::Task<void> write_snapshot(Offset at, std::vector<std::byte> content);
+  io::Task<Result<>> sync_snapshot(Offset at);
 
   // Everything else that changes the log (log_changes.cc).
   Result<> refusal() const;
@@ -146,6 +147,8 @@ class LogWriter {
   std::vector<SealedSegment> leaving_;
   /// Producer snapshots that are being written.
   io::Scope snapshots_;
+  /// Written at rolls since this was opened; synced when it is closed.
+  std::vector<Offset> unsynced_snapshots_;
   /// Something was written since the log was opened: close() has work.
   bool changed_ = false;
   bool closed_ = false;

@@ -16,13 +16,7 @@ namespace sluice::broker {
 
 /// What a connection between brokers is for. Answers come in order, so that what may be slow or
 /// large has one of its own and never delays a heartbeat.
-enum class Purpose : uint8_t {
-  consensus,
-  heartbeat,
-  control,
-  replication,
-  flushed_replication
-};
+enum class Purpose : uint8_t { consensus, heartbeat, control, replication, flushed_replication };
 
 struct PeersOptions {
   PeerConnectionOptions connection;

@@ -148,8 +148,8 @@ Result<RaftCore::Place> RaftCore::propose(ByteView command) {
 
 Result<RaftCore::Place> RaftCore::propose_change(VotingRole role, NodeId id) {
   uint64_t place[2] = {};
-  RETURN_IF_ERROR(outcome(sluice_raft_propose_change(
-      handle_.get(), static_cast<uint64_t>(role), engine_id(id), place)));
+  RETURN_IF_ERROR(outcome(sluice_raft_propose_change(handle_.get(), static_cast<uint64_t>(role),
+                                                     engine_id(id), place)));
   return Place{place[0], place[1]};
 }
 

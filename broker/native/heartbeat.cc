@@ -7,9 +7,9 @@ io::Task<Result<>> answer_heartbeat(NativeCall& call) {
   CO_ASSIGN_OR_RETURN(ControllerPort* const controller, controller_of(call));
   const auto& request = call.request.heartbeat();
   const Heartbeat heartbeat{.node = NodeId{request.node_id()},
-                                  .broker_epoch = request.broker_epoch(),
-                                  .applied_index = request.applied_index(),
-                                  .wants_to_stop = request.wants_to_stop()};
+                            .broker_epoch = request.broker_epoch(),
+                            .applied_index = request.applied_index(),
+                            .wants_to_stop = request.wants_to_stop()};
   CO_ASSIGN_OR_RETURN(const auto verdict, co_await on_control(call, [controller, heartbeat] {
                         return controller->heartbeat(heartbeat);
                       }));

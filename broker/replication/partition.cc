@@ -32,8 +32,14 @@ struct Partition::CommitAwait final : io::Timer {
   }
   Result<> await_resume() {
     if (armed()) waiter.loop->disarm(*this);
-    if (waiter.error) return fail(std::move(*waiter.error));
-    return {};
+    if (!waiter.error) return {};
+    // It is in a log: not_leader would say that it is in none.
+    if (*waiter.error == Errc::not_leader) {
+      return fail(Errc::outcome_unknown,
+                  "the partition has another leader by now, which may have the records or not; "
+                  "send them again, a producer with an id does not write them twice");
+    }
+    return fail(std::move(*waiter.error));
   }
 
   Partition& partition;
