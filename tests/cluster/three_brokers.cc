@@ -43,19 +43,6 @@ std::string joined(const std::vector<std::string>& parts) {
 
 }  // namespace
 
-bool clusters_are_tested() {
-  const char* const wanted = std::getenv("SLUICE_CLUSTER");
-  if (wanted == nullptr || std::string_view(wanted) != "1") return false;
-  TempDir dir;
-  Process process({.arguments = {SLUICED_PATH, "--print-config"},
-                   .environment = {},
-                   .input = {},
-                   .output = dir.path() / "config",
-                   .error = {}});
-  process.wait(std::chrono::seconds(10));
-  return read_file(dir.path() / "config").find("#seeds =") != std::string::npos;
-}
-
 ThreeBrokers::ThreeBrokers(size_t count) : listen_(free_addresses(count)), brokers_(count) {}
 
 ThreeBrokers::~ThreeBrokers() {

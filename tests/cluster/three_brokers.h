@@ -51,7 +51,4 @@ class ThreeBrokers {
   int files_ = 0;
 };
 
-/// Whether sluiced forms clusters and SLUICE_CLUSTER=1 says that it shall be tried.
-bool clusters_are_tested();
-
 }  // namespace sluice::cluster

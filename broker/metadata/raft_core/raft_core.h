@@ -1,9 +1,9 @@
 #pragma once
 
 /* The consensus engine (raft-rs) behind a C interface. One handle is one voter or learner; it has
- * no thread, clock, disk or socket. Calls on a handle come from one thread at a time. Ids are not 0.
- * Bytes are flat and little-endian (src/flat.rs): numbers of 64 bits, lists and byte strings with
- * their length in front. */
+ * no thread, clock, disk or socket. Calls on a handle come from one thread at a time. Ids are not
+ * 0. Bytes are flat and little-endian (src/flat.rs): numbers of 64 bits, lists and byte strings
+ * with their length in front. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
