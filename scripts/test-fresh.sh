@@ -43,11 +43,13 @@ ln -s /proc/self/fd "$root/dev/fd"
 mkdir "$root/dev/shm"
 mount -t tmpfs shm "$root/dev/shm"
 
-# The archive with all of its suites, and the proxy where this machine has one.
+# The archive with all of its suites, and the proxy and the certificates by which this machine reaches the network.
 rm -rf "$root/etc/apt/sources.list" "$root/etc/apt/sources.list.d"
 cp -a /etc/apt/sources.list* "$root/etc/apt/"
 apt-config dump | grep -E '^Acquire::https?::Proxy' >"$root/etc/apt/apt.conf.d/proxy" || true
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
+mkdir -p "$root/usr/local/share/ca-certificates"
+cp -a /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
 
 mkdir "$root/sluice"
 git ls-files -z | xargs -0 tar -c | tar -x -C "$root/sluice"
