@@ -6,7 +6,8 @@ if(NOT CARGO)
 endif()
 
 set(raft_core_source ${CMAKE_SOURCE_DIR}/broker/metadata/raft_core)
-set(raft_core_build ${CMAKE_BINARY_DIR}/raft_core)
+# Beside the build directories, which share it: a minute for each of them otherwise.
+get_filename_component(raft_core_build ${CMAKE_BINARY_DIR}/../raft_core ABSOLUTE)
 set(raft_core_library ${raft_core_build}/release/libsluice_raft_core.a)
 file(GLOB raft_core_files CONFIGURE_DEPENDS ${raft_core_source}/src/*.rs)
 add_custom_command(

@@ -326,7 +326,7 @@ io::Task<void> RaftLog::close() {
   changed_.notify_all();
   // Proposals first: they wait for what is still to be written.
   while (!proposals_.empty() && !failed_) {
-    co_await changed_.wait(changed_.ticket(), *closed_at_);
+    co_await changed_.wait(changed_.ticket(), closed_at_);
     if (io::Loop::current()->now() >= *closed_at_) break;
   }
   co_await storage_->close();
