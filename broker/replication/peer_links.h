@@ -25,7 +25,7 @@ struct PeerLinksPorts {
 /// Links to leaders over the brokers' connections, with peers of its own on each loop that fetches.
 class PeerLinks final : public LeaderLinks {
  public:
-  explicit PeerLinks(PeerLinksPorts ports) : ports_(std::move(ports)) {}
+  explicit PeerLinks(PeerLinksPorts ports) : ports_(ports) {}
 
   /// The link dies before stop().
   std::unique_ptr<LeaderLink> link_to(NodeId leader, FetchLane lane, io::Loop& loop) override;
