@@ -52,7 +52,7 @@ fuzz() {
   corpus=$(mktemp -d)
   local code=0
   "build/fuzz/bin/$1_fuzz" -max_total_time="${2:-$fuzz_seconds}" -max_len=65536 -rss_limit_mb=2048 \
-    -print_final_stats=0 -verbosity=0 "$corpus" "tests/fuzz/corpus/$1" || code=$?
+    -print_final_stats=0 -verbosity=0 -error_exitcode=1 "$corpus" "tests/fuzz/corpus/$1" || code=$?
   rm -rf "$corpus"
   return $code
 }

@@ -178,11 +178,8 @@ bool is_produce(ByteView header) {
   bool found = false;
   FieldReader reader(header);
   while (reader.next()) {
-    // All between the first and the last of the oneof are requests.
-    if (reader.number() < RequestHeader::kHelloFieldNumber ||
-        reader.number() > RequestHeader::kInitProducerFieldNumber) {
-      continue;
-    }
+    // Everything from the first of the oneof on is a request.
+    if (reader.number() < RequestHeader::kHelloFieldNumber) continue;
     if (reader.number() != RequestHeader::kProduceFieldNumber || !reader.is_bytes() || found) {
       return false;
     }
