@@ -183,7 +183,8 @@ cluster::MetadataRecord ControlPlane::registration(const io::Endpoint& address,
 }
 
 bool ControlPlane::registered() const {
-  const BrokerImage* known = ports_.store.image()->broker(options_.node_id);
+  const auto image = ports_.store.image();
+  const BrokerImage* known = image->broker(options_.node_id);
   return known != nullptr && known->incarnation == incarnation_;
 }
 
@@ -298,7 +299,7 @@ io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter(std::vector<InSyncCh
   co_return outcomes;
 }
 
-/// Shorter when the broker is told to stop or the metadata changed meanwhile.
+/// Ends at once when the broker is told to stop.
 io::Task<void> ControlPlane::pause(Duration duration) {
   const TimePoint until = io::Loop::current()->now() + duration;
   bool woken = true;

@@ -69,7 +69,6 @@ class ControlPlane final : public InSyncPort,
   io::Task<Result<>> wait_unfenced();
   /// From any loop.
   uint64_t broker_epoch() const;
-  NodeId self() const { return options_.node_id; }
   /// Of the metadata.
   std::string directory() const;
   /// Asks the controller, wherever it is.
