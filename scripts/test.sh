@@ -16,18 +16,28 @@ passed=()
 failed=()
 skipped=()
 
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
 # step NAME COMMAND...: runs it, notes how it ended and how long it took. 77 is "cannot run here".
 step() {
   local name=$1 begin=$SECONDS code=0
   shift
   echo "=== $name"
-  "$@" || code=$?
+  "$@" 2>&1 | tee "$logs/$name" || code=$?
   local took="$name ($((SECONDS - begin)) s)"
   case $code in
     0) passed+=("$took") ;;
     77) skipped+=("$name") ;;
-    *) failed+=("$took"); echo "=== $name FAILED with $code" >&2 ;;
+    *) failed+=("$took"); echo "=== $name FAILED with $code" >&2; why "$logs/$name" >> "$logs/.why" ;;
   esac
+}
+
+# why LOG: the lines of it that say what failed, for the end of a long output.
+why() {
+  echo "--- $(basename "$1")"
+  grep -E -A8 'Failure$|^FAILED:|ERROR: |CHECK failed|error:' "$1" | head -60 || true
+  tail -15 "$1"
 }
 
 # run PRESET CTEST_ARGUMENTS...: the tests of a build.
@@ -80,6 +90,7 @@ if [ "$only" = all ]; then
 fi
 
 echo
+[ ! -s "$logs/.why" ] || cat "$logs/.why"
 for line in "${passed[@]}"; do echo "ok       $line"; done
 for line in "${skipped[@]}"; do echo "skipped  $line"; done
 for line in "${failed[@]}"; do echo "FAILED   $line"; done

@@ -175,11 +175,15 @@ size_t response_size(const ProduceAnswer& answer) {
 }  // namespace
 
 bool is_produce(ByteView header) {
+  // The numbers protocol.proto keeps for requests, whether this version knows them or not: of two
+  // in a header the last counts.
+  constexpr uint32_t kLastRequestField = 99;
   bool found = false;
   FieldReader reader(header);
   while (reader.next()) {
-    // Everything from the first of the oneof on is a request.
-    if (reader.number() < RequestHeader::kHelloFieldNumber) continue;
+    if (reader.number() < RequestHeader::kHelloFieldNumber || reader.number() > kLastRequestField) {
+      continue;
+    }
     if (reader.number() != RequestHeader::kProduceFieldNumber || !reader.is_bytes() || found) {
       return false;
     }

@@ -85,6 +85,8 @@ TEST(ProduceCodec, LeavesOtherRequestsToTheGeneratedCode) {
   produce.mutable_produce()->set_acks(1);
   const std::string twice = produce.SerializeAsString() + produce.SerializeAsString();
   EXPECT_FALSE(is_produce(as_bytes(twice))) << "Protobuf merges them";
+  const std::string newer = produce.SerializeAsString() + std::string("\x9a\x06\x00", 3);
+  EXPECT_FALSE(is_produce(as_bytes(newer))) << "field 99, a request of a later version, counts";
 }
 
 TEST(ProduceCodec, PassesOverFieldsOfLaterVersions) {
