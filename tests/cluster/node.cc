@@ -33,7 +33,9 @@ ProcessOptions process_of(const BrokerOptions& options, const std::filesystem::p
                          .input = {},
                          .output = {},
                          .error = log,
-                         .without_uring = options.without_uring};
+                         .without_uring = options.without_uring,
+                         .network = options.network,
+                         .boot_id = options.boot_id};
   process.arguments.insert(process.arguments.end(), options.arguments.begin(),
                            options.arguments.end());
   return process;

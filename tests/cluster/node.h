@@ -16,6 +16,9 @@ struct BrokerOptions {
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> arguments;
   bool without_uring = false;
+  /// As in ProcessOptions.
+  int network = -1;
+  std::filesystem::path boot_id = {};
 };
 
 /// A sluiced of its own.

@@ -10,6 +10,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -49,6 +51,15 @@ void forbid_uring() {
   }
 }
 
+/// In a view of the file system of its own, which sees what is unmounted in ours.
+void pretend_booted(const std::filesystem::path& boot_id) {
+  if (::unshare(CLONE_NEWNS) != 0 ||
+      ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0 ||
+      ::mount(boot_id.c_str(), "/proc/sys/kernel/random/boot_id", nullptr, MS_BIND, nullptr) != 0) {
+    ::_exit(kCouldNotStart);
+  }
+}
+
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
   for (std::string& text : texts) pointers.push_back(text.data());
@@ -62,8 +73,10 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   redirect(options.error, O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
   // A test that dies takes its children along.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (options.network >= 0 && ::setns(options.network, CLONE_NEWNET) != 0) ::_exit(kCouldNotStart);
+  if (!options.boot_id.empty()) pretend_booted(options.boot_id);
   if (options.without_uring) forbid_uring();
-  ::execve(arguments[0], arguments, environment);
+  ::execvpe(arguments[0], arguments, environment);
   ::_exit(kCouldNotStart);
 }
 
@@ -129,6 +142,12 @@ size_t Process::resident() const {
   size_t resident = 0;
   status >> total >> resident;
   return resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+int run_command(std::vector<std::string> arguments, int network) {
+  Process process({.arguments = std::move(arguments), .network = network});
+  const auto ending = process.wait(std::chrono::seconds(60));
+  return ending ? ending->code : kCouldNotStart;
 }
 
 std::string read_file(const std::filesystem::path& path) {

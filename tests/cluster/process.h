@@ -26,11 +26,15 @@ class TempDir {
 struct ProcessOptions {
   std::vector<std::string> arguments;
   /// Added to what we have ourselves, "NAME=value".
-  std::vector<std::string> environment;
+  std::vector<std::string> environment = {};
   /// Where standard input comes from and output goes; /dev/null when empty.
-  std::filesystem::path input, output, error;
+  std::filesystem::path input = {}, output = {}, error = {};
   /// io_uring_setup fails with EPERM, as in a container.
   bool without_uring = false;
+  /// Descriptor of the network namespace to live in; -1 is ours.
+  int network = -1;
+  /// A file that the process reads where the machine tells when it was booted; empty is the truth.
+  std::filesystem::path boot_id = {};
 };
 
 /// How a process ended.
@@ -60,6 +64,9 @@ class Process {
   int handle_ = -1;
   std::optional<Ending> ending_;
 };
+
+/// Runs a command to its end and returns its exit code; `network` as above.
+int run_command(std::vector<std::string> arguments, int network = -1);
 
 std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, std::string_view content);
