@@ -14,7 +14,7 @@ build=(
 command -v cargo >/dev/null || build+=(cargo-web rustc-web)
 test=(
   clang-format-19 clang-tidy-19 libbenchmark-dev libclang-rt-19-dev libgmock-dev libgtest-dev
-  curl e2fsprogs llvm-19 prometheus procps strace valgrind wamerican
+  curl e2fsprogs iproute2 iptables llvm-19 prometheus procps strace valgrind wamerican
 )
 
 wanted=("${build[@]}")

@@ -73,10 +73,11 @@ step "asan: unit tests" run asan -L quick -j2
 # What the crash tests say they visited; ctest shows it only of failures.
 grep -hE 'states checked' build/asan/Testing/Temporary/LastTest.log || true
 if [ "$only" = all ]; then
-  step "release: build" scripts/build.sh release sluiced sluice sim cluster_test sluice_load sluice_micro
+  step "release: build" scripts/build.sh release sluiced sluice sim cluster_test faults_test sluice_load sluice_cluster_load sluice_micro
   step "clang-tidy" scripts/check-tidy.sh
   step "release: simulated clusters" build/release/bin/sim --brokers 3 --seeds "${SLUICE_SEEDS:-100}"
   step "release: real processes" run release -L cluster -j1
+  step "release: faults on hosts and disks of their own" scripts/test-faults.sh
   step "release: instructions of a produce and a fetch" bench/ratchet.sh
   step "tsan: build" scripts/build.sh tsan $threaded
   step "tsan: threaded tests" run tsan -R "^(${threaded// /|})\$" -j1

@@ -15,9 +15,9 @@
 
 namespace sluice::cluster {
 
-/// The history of one topic of a real cluster, written by many threads. What it must keep to is what
-/// simulated runs must (tests/simulated/invariants.h), and besides: nobody is told an end below what
-/// had been acknowledged before he asked.
+/// The history of one topic of a real cluster, written by many threads. What it must keep to is
+/// what simulated runs must (tests/simulated/invariants.h), and besides: nobody is told an end
+/// below what had been acknowledged before he asked.
 class Witness {
  public:
   Witness(std::string topic, uint32_t partitions);
@@ -41,7 +41,8 @@ class Witness {
 
   size_t acknowledged_count();
   size_t failed_count();
-  /// Returns once so many more are acknowledged than now; false when that takes longer than `limit`.
+  /// Returns once so many more are acknowledged than now; false when that takes longer than
+  /// `limit`.
   bool wait_for_more(size_t records, std::chrono::milliseconds limit);
   /// From now on longest_pause() is told anew.
   void watch_pauses();

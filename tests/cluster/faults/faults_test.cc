@@ -1,10 +1,11 @@
-// Three brokers on hosts and disks of their own, one fault after the other, and a load whose history
-// must be sound. SLUICE_LONG_FAULTS=N makes the faults last as long as in earnest and comes back to
-// each N times.
+// Three brokers on hosts and disks of their own, one fault after the other, and a load whose
+// history must be sound. SLUICE_LONG_FAULTS=N makes the faults last as long as in earnest and comes
+// back to each N times.
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 #include <thread>
 
@@ -33,7 +34,16 @@ int rounds() {
 bool is_long() { return std::getenv("SLUICE_LONG_FAULTS") != nullptr; }
 
 /// How long a fault lasts: longer than a session, so that the cluster has to act.
-milliseconds fault_lasts() { return is_long() ? seconds(30) : seconds(7); }
+milliseconds fault_lasts() { return is_long() ? seconds(30) : seconds(4); }
+
+bool comes_true(const std::function<bool()>& what, milliseconds limit) {
+  const auto begun = std::chrono::steady_clock::now();
+  while (!what()) {
+    if (std::chrono::steady_clock::now() - begun > limit) return false;
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return true;
+}
 
 class Faults : public testing::Test {
  protected:
@@ -41,6 +51,7 @@ class Faults : public testing::Test {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root for network namespaces and loop devices";
     machines.emplace();
     machines->start();
+    EXPECT_TRUE(machines->heals_within(kHealsWithin));
   }
   void TearDown() override {
     if (!machines) return;
@@ -49,7 +60,7 @@ class Faults : public testing::Test {
       load->expect_sound();
       load.reset();
     }
-    for (int id = 1; id <= machines->count(); ++id) machines->stop(id);
+    machines->stop_all();
     machines->expect_sound_logs();
     machines.reset();
   }
@@ -82,7 +93,7 @@ class Faults : public testing::Test {
 
 TEST_F(Faults, AKilledLeader) {
   start_load();
-  for (int round = 0; round < 2 * rounds(); ++round) {
+  for (int round = 0; round < rounds(); ++round) {
     const int leader = machines->leader_of("t");
     ASSERT_GT(leader, 0);
     machines->kill(leader);
@@ -95,7 +106,7 @@ TEST_F(Faults, AKilledLeader) {
 
 TEST_F(Faults, AKilledController) {
   start_load();
-  for (int round = 0; round < 2 * rounds(); ++round) {
+  for (int round = 0; round < rounds(); ++round) {
     const int controller = machines->controller();
     ASSERT_GT(controller, 0);
     machines->kill(controller);
@@ -156,11 +167,7 @@ TEST_F(Faults, ALeaderAloneAcknowledgesNothing) {
     ASSERT_GT(leader, 0);
     const auto producer = std::make_unique<WitnessedProducer>(
         witness(), machines->client_on(machines->island(), {leader}), patient());
-    const auto until = std::chrono::steady_clock::now() + seconds(10);
-    while (producer->acknowledged() == 0 && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(milliseconds(5));
-    }
-    EXPECT_GT(producer->acknowledged(), 0U);
+    EXPECT_TRUE(comes_true([&] { return producer->acknowledged() > 0; }, kGoesOnWithin));
     for (int id = 1; id <= machines->count(); ++id) {
       if (id == leader) continue;
       machines->network().cut(id, leader);
@@ -176,8 +183,8 @@ TEST_F(Faults, ALeaderAloneAcknowledgesNothing) {
     machines->network().heal();
     expect_healed("the end of its loneliness");
     const size_t then = producer->acknowledged();
-    EXPECT_TRUE(witness().wait_for_more(2'000, kGoesOnWithin));
-    EXPECT_GT(producer->acknowledged(), then) << "who was cut off with it goes on, too";
+    EXPECT_TRUE(comes_true([&] { return producer->acknowledged() > then; }, kHealsWithin))
+        << "who was cut off with it goes on, too";
   }
 }
 
@@ -201,7 +208,7 @@ TEST_F(Faults, AFullDisk) {
 
 TEST_F(Faults, APowerCutOfOne) {
   start_load({{"flush", "every"}});
-  for (int round = 0; round < 2 * rounds(); ++round) {
+  for (int round = 0; round < rounds(); ++round) {
     const int leader = machines->leader_of("t");
     ASSERT_GT(leader, 0);
     machines->cut_power({leader});
@@ -213,6 +220,7 @@ TEST_F(Faults, APowerCutOfOne) {
 }
 
 TEST_F(Faults, APowerCutOfOneThatDidNotFlush) {
+  if (!is_long()) GTEST_SKIP() << "the short set cuts the power of brokers that flush";
   start_load();
   for (int round = 0; round < rounds(); ++round) {
     const int leader = machines->leader_of("t");
@@ -227,7 +235,7 @@ TEST_F(Faults, APowerCutOfOneThatDidNotFlush) {
 
 TEST_F(Faults, APowerCutOfAll) {
   start_load({{"flush", "every"}});
-  for (int round = 0; round < 2 * rounds(); ++round) {
+  for (int round = 0; round < rounds(); ++round) {
     machines->cut_power({1, 2, 3});
     machines->start();
     expect_healed("a power cut of all");

@@ -38,9 +38,7 @@ LoopDisk::LoopDisk(const fs::path& folder, uint64_t megabytes)
   mount();
 }
 
-LoopDisk::~LoopDisk() {
-  run_command({"umount", "-l", mounted_at_.string()});
-}
+LoopDisk::~LoopDisk() { run_command({"umount", "-l", mounted_at_.string()}); }
 
 void LoopDisk::mount() { insist({"mount", "-o", "loop", image_.string(), mounted_at_.string()}); }
 
@@ -54,9 +52,9 @@ void LoopDisk::unmount() {
 }
 
 void LoopDisk::fill() {
-  // Also the last crumbs: blocks, then bytes.
   const std::string filler = (mounted_at_ / "filler").string();
-  run_command({"dd", "if=/dev/zero", "of=" + filler, "bs=1M"});
+  const std::string space = std::to_string(fs::space(mounted_at_).available >> 20);
+  run_command({"fallocate", "-l", space + "MiB", filler});
   run_command({"dd", "if=/dev/zero", "of=" + filler + ".rest", "bs=4k"});
 }
 

@@ -5,9 +5,9 @@
 #include <stdexcept>
 #include <thread>
 
-#include <gtest/gtest.h>
 #include <sys/mount.h>
 
+#include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
 
@@ -110,6 +110,15 @@ void Machines::stop(int id) {
   member(id).process.reset();
 }
 
+void Machines::stop_all() {
+  for (Member& each : members_) {
+    if (each.process) each.process->process().send(SIGTERM);
+  }
+  for (int id = 1; id <= count(); ++id) {
+    if (member(id).process) stop(id);
+  }
+}
+
 void Machines::cut_power(const std::vector<int>& ids) {
   for (const int id : ids) member(id).disk->cut_power();
   for (const int id : ids) kill(id);
@@ -166,8 +175,8 @@ bool Machines::heals_within(milliseconds limit) {
     }
     std::this_thread::sleep_for(milliseconds(20));
   }
-  const Said said = run_sluice(dir_.path() / "status", dir_.path(), addresses(),
-                               {"cluster", "status"}, "");
+  const Said said =
+      run_sluice(dir_.path() / "status", dir_.path(), addresses(), {"cluster", "status"}, "");
   std::fprintf(stderr, "%s%s", said.out.c_str(), said.err.c_str());
   return false;
 }

@@ -34,6 +34,7 @@ class Machines {
   void resume(int id);
   /// SIGTERM, and insists on a clean end.
   void stop(int id);
+  void stop_all();
   /// All of them at the same time; launch() boots a machine again.
   void cut_power(const std::vector<int>& ids);
   bool is_running(int id);

@@ -5,8 +5,8 @@
 
 namespace sluice::cluster {
 
-/// Hosts on one bridge, each a network namespace of its own; this process is a host too, and reaches
-/// all of them. Everything is gone when it dies, however it does.
+/// Hosts on one bridge, each a network namespace of its own; this process is a host too, and
+/// reaches all of them. Everything is gone when it dies, however it does.
 class Network {
  public:
   /// Needs root.
