@@ -197,11 +197,21 @@ std::optional<Error> PartitionSet::withheld(const PartitionKey& key, const std::
 }
 
 io::Task<void> PartitionSet::withdraw(Topic topic) {
-  for (size_t i = 0; i < topic->partitions.size(); ++i) {
+  const auto count = static_cast<int32_t>(topic->partitions.size());
+  // None is followed any more before the first log goes: that takes its time, and meanwhile the
+  // leaders go, too.
+  for (int32_t id = 0; id < count && ports_.fetchers != nullptr; ++id) {
+    ports_.fetchers->forget({topic->id, PartitionId{id}});
+  }
+  io::Semaphore permits(kAtOnce);
+  io::Scope withdrawals;
+  for (int32_t id = 0; id < count; ++id) {
     Error deleted(Errc::unknown_topic_id,
                   "topic " + topic->name + " was deleted; create it or ask for another");
-    co_await withdraw_partition(topic, PartitionId{static_cast<int32_t>(i)}, std::move(deleted));
+    withdrawals.start(
+        with_permit(permits, withdraw_partition(topic, PartitionId{id}, std::move(deleted))));
   }
+  co_await withdrawals.join();
 }
 
 io::Task<void> PartitionSet::withdraw_partition(Topic topic, PartitionId id, Error why) {

@@ -34,13 +34,28 @@ TEST(Replication, AFollowerThatIsCutOffIsWaitedForUntilItIsDroppedAndJoinsAgainC
   EXPECT_EQ(world.values(3), (Values{"one", "two", "three"}));
 }
 
-TEST(Replication, FollowersLearnOfTheHighWatermarkAtOnce) {
+TEST(Replication, FollowersLearnOfTheHighWatermarkSoon) {
   ReplicationWorld world;
   world.create({1, 2, 3});
   ASSERT_TRUE(world.produce(1, "one")->good());
   const auto knows = [&] { return world.partition(2)->high_watermark() == Offset{1}; };
   EXPECT_TRUE(world.until(knows, 20ms));
   EXPECT_EQ(world.log(2).high_watermark(), Offset{1});
+}
+
+TEST(Replication, NewsOfTheHighWatermarkGoWithTheNextRecords) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "first")->good());
+  size_t answers = 0;
+  size_t without_records = 0;
+  world.on_payload = [&](NodeId, MutableBytes payload) {
+    ++answers;
+    without_records += payload.empty() ? 1 : 0;
+  };
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(world.produce(1, std::to_string(i))->good());
+  EXPECT_GE(answers, 40U);
+  EXPECT_LE(without_records, 2U);
 }
 
 TEST(Replication, ANewLeaderKeepsWhatIsCommittedAndTheOldOneCutsWhatOnlyItHad) {

@@ -5,9 +5,14 @@
 
 #include "broker/replication/partition_table.h"
 #include "io/loop.h"
+#include "proto/record/batch.h"
 
 namespace sluice::broker {
 namespace {
+
+/// How long news for a replica wait for records to go with: an answer of their own, and the fetch
+/// that follows it, cost as much as one with records.
+constexpr Duration kNewsWait = 5ms;
 
 FetchedPartition refused(const FetchSlot& slot, Error error) {
   FetchedPartition fetched{.key = slot.target.key};
@@ -56,8 +61,13 @@ io::Task<Result<>> Fetch::fetch(FetchSession& session, FetchRequest request,
     // The slices read so far are read again: they cost less than being kept up to date.
     answer.clear();
     const TimePoint from = io::Loop::current()->now();
-    CO_ASSIGN_OR_RETURN(const bool moved,
-                        co_await session.wait(request.min_bytes - gathered.bytes, deadline));
+    uint64_t missing = request.min_bytes - gathered.bytes;
+    if (gathered.news) {
+      deadline = std::min(deadline, from + kNewsWait);
+      // More news count a byte each, records more than this.
+      missing = std::max<uint64_t>(missing, record::kHeaderSize);
+    }
+    CO_ASSIGN_OR_RETURN(const bool moved, co_await session.wait(missing, deadline));
     if (request.waited != nullptr) *request.waited += io::Loop::current()->now() - from;
     last = !moved;
   }
@@ -94,8 +104,8 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
     const bool tells = fetched.error || fetched.divergence || fetched.slice.length > 0 ||
                        fetched.high_watermark != slot.told_high_watermark ||
                        fetched.log_start != slot.told_log_start;
-    // A high watermark that moved is what a replica waits for, too.
-    gathered.urgent |= fetched.error || (tells && request.replica);
+    gathered.urgent |= fetched.error || fetched.divergence;
+    gathered.news |= tells && request.replica;
     if (tells) {
       answer.push_back(std::move(fetched));
     } else if (slot.target.offset >= fetched.bound) {

@@ -73,6 +73,8 @@ class Fetch {
     size_t bytes = 0;
     /// There is something that must not wait for min_bytes.
     bool urgent = false;
+    /// A replica has not been told of a high watermark or log start.
+    bool news = false;
   };
   io::Task<Gathered> gather(FetchSession& session, FetchRequest request,
                             std::vector<FetchedPartition>& answer);
