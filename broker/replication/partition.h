@@ -132,6 +132,10 @@ class Partition {
   bool watch(Watcher& watcher, WatchKind kind = WatchKind::reader);
   void unwatch(Watcher& watcher);
 
+  /// Whether a client's reader may go on from where it stands (partition_reader.cc); if what it has
+  /// read is no longer in the log, where that parts from it. Errors: those of check_readable.
+  Result<std::optional<Divergence>> check_reader(const ReaderFetch& fetch) const;
+
   // As leader of followers (partition_leader.cc).
 
   /// Whether the leader's log goes on from where the follower stands; if not, where they part.

@@ -95,7 +95,7 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
                        fetched.high_watermark != slot.told_high_watermark ||
                        fetched.log_start != slot.told_log_start;
     // A high watermark that moved is what a replica waits for, too.
-    gathered.urgent |= fetched.error || (tells && request.replica);
+    gathered.urgent |= fetched.error || fetched.divergence || (tells && request.replica);
     if (tells) {
       answer.push_back(std::move(fetched));
     } else if (slot.target.offset >= fetched.bound) {
@@ -108,8 +108,17 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
 io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first,
                                        Isolation isolation) {
   Partition& partition = *slot.partition;
-  if (auto serves = partition.check_readable(slot.target.leader_epoch); !serves) {
-    co_return refused(slot, std::move(serves).error());
+  const FetchTarget& target = slot.target;
+  auto parts = partition.check_reader({.offset = target.offset,
+                                       .leader_epoch = target.leader_epoch,
+                                       .last_epoch = target.last_fetched_epoch});
+  if (!parts) co_return refused(slot, std::move(parts).error());
+  if (*parts) {
+    // Without a high watermark, so that the next answer names the partition whatever it has.
+    FetchedPartition parted{.key = target.key};
+    parted.log_start = partition.log().ends().start;
+    parted.divergence = *parts;
+    co_return parted;
   }
   // Before the read: what it finds may be more than the answer says, never less.
   const Offset high_watermark = partition.high_watermark();

@@ -49,7 +49,7 @@ struct FetchedPartition {
   /// Whole batches, of which the first may begin before the asked offset; length 0: none.
   storage::FileSlice slice;
   std::optional<Leadership> leadership;
-  /// A replica's log parts from this one here.
+  /// A replica's log, or what a reader has read, parts from this one here.
   std::optional<Divergence> divergence;
 };
 

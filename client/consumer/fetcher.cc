@@ -215,6 +215,7 @@ Fetcher::Plan Fetcher::plan(NodeId leader) {
                           .topic_id = partition->topic_id,
                           .offset = partition->fetch_from,
                           .leader_epoch = partition->leader_epoch,
+                          .last_epoch = partition->trail.last(),
                           .max_bytes = static_cast<uint32_t>(limit)});
   });
   return out;
@@ -262,12 +263,14 @@ native::RequestHeader Fetcher::request(Session& session, const Plan& plan) const
     const Told now{.offset = wanted.offset,
                    .max_bytes = wanted.max_bytes,
                    .leader_epoch = wanted.leader_epoch,
+                   .last_epoch = wanted.last_epoch,
                    .session_epoch = session.epoch};
     auto [told, is_new] =
         session.told.try_emplace({wanted.topic_id, wanted.ref.name().id.value()}, now);
     Told& before = told->second;
     const bool same = !is_new && before.offset == now.offset && before.max_bytes == now.max_bytes &&
-                      before.leader_epoch == now.leader_epoch;
+                      before.leader_epoch == now.leader_epoch &&
+                      before.last_epoch == now.last_epoch;
     before = now;
     if (same) continue;
     auto& partition = *fetch.add_partitions();
@@ -276,6 +279,9 @@ native::RequestHeader Fetcher::request(Session& session, const Plan& plan) const
     partition.set_offset(wanted.offset.value());
     partition.set_max_bytes(wanted.max_bytes);
     partition.set_leader_epoch(wanted.leader_epoch.value());
+    if (wanted.last_epoch.value() >= 0) {
+      partition.set_last_fetched_epoch(wanted.last_epoch.value());
+    }
   }
   std::erase_if(session.told, [&](const auto& entry) {
     if (entry.second.session_epoch == session.epoch) return false;
@@ -345,6 +351,11 @@ void Fetcher::receive(const Plan& plan, Answer answer) {
       refuse(ref, said.error());
       continue;
     }
+    if (said.has_diverging_end()) {
+      part(ref, said);
+      continue;
+    }
+    if (assignment_.agree(ref)) continue;
     assignment_.update(ref, [&](auto& partition) {
       partition.high_watermark = Offset(said.high_watermark());
       partition.log_start = Offset(said.log_start());
@@ -352,6 +363,14 @@ void Fetcher::receive(const Plan& plan, Answer answer) {
     });
     if (!bytes.empty()) assignment_.add(ref, {owner, bytes});
   }
+}
+
+void Fetcher::part(const PartitionRef& ref, const native::FetchResponse::Partition& said) {
+  if (assignment_.part(ref, LeaderEpoch(said.diverging_epoch()), Offset(said.diverging_end()))) {
+    return;
+  }
+  // A broker that says the same again and again must not be asked all the time.
+  assignment_.update(ref, [this](auto& partition) { put_off(partition); });
 }
 
 void Fetcher::refuse(const PartitionRef& ref, const native::ErrorInfo& error) {

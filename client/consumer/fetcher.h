@@ -47,6 +47,8 @@ class Fetcher {
     std::string topic_id;
     Offset offset;
     LeaderEpoch leader_epoch;
+    /// Of the last record before the offset; -1 when it is not known.
+    LeaderEpoch last_epoch;
     uint32_t max_bytes;
   };
   struct Plan {
@@ -64,6 +66,7 @@ class Fetcher {
     Offset offset;
     uint32_t max_bytes;
     LeaderEpoch leader_epoch;
+    LeaderEpoch last_epoch;
     uint32_t session_epoch;
   };
   struct Session {
@@ -86,6 +89,7 @@ class Fetcher {
   Plan plan(NodeId leader);
   native::RequestHeader request(Session& session, const Plan& plan) const;
   void receive(const Plan& plan, Answer answer);
+  void part(const PartitionRef& ref, const native::FetchResponse::Partition& said);
   void refuse(const PartitionRef& ref, const native::ErrorInfo& error);
   void lose_leader(NodeId leader);
   /// Leaves the partition alone for a while.

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "client/connection.h"
+#include "client/consumer/epoch_trail.h"
 #include "client/include/sluice/consumer.h"
 #include "proto/record/batch.h"
 #include "proto/record/records.h"
@@ -126,6 +127,10 @@ struct AssignedPartition {
   /// Of the next record poll() returns, and of the next fetch.
   Offset position{0};
   Offset fetch_from{0};
+  /// Of what lies before fetch_from.
+  EpochTrail trail;
+  /// The position before the log was found cut, while it is not known how far.
+  std::optional<Offset> parted_from;
   /// Another one whenever what is under way is of no use any more; never used twice.
   uint64_t version = 0;
   bool paused = false;
