@@ -86,6 +86,8 @@ SettingsTable<ConsumerOptions> make_consumer_properties() {
                    {{"read_uncommitted", Isolation::read_uncommitted},
                     {"read_committed", Isolation::read_committed}},
                    "Whether records of open and aborted transactions are seen.");
+  table.add("client.rack", &O::rack,
+            "Where the client stands: replicas in that rack are read from, not leaders elsewhere.");
   table.add("check.crcs", &O::check_crcs, "Whether each batch's checksum is checked.");
   return table;
 }

@@ -33,6 +33,8 @@ struct ReaderFetch {
   std::optional<LeaderEpoch> leader_epoch;
   /// Epoch of the record before the offset, if it read that.
   std::optional<LeaderEpoch> last_epoch;
+  /// It takes what a follower knows to be committed.
+  bool from_follower = false;
 };
 
 /// Where a follower's log, or what a reader has read, parts from the leader's log: the largest

@@ -134,7 +134,11 @@ class Partition {
 
   /// Whether a client's reader may go on from where it stands (partition_reader.cc); if what it has
   /// read is no longer in the log, where that parts from it. Errors: those of check_readable.
+  /// A follower serves who asks for that, while it is in sync: not_leader otherwise, and
+  /// offset_out_of_range where only the leader can tell.
   Result<std::optional<Divergence>> check_reader(const ReaderFetch& fetch) const;
+  /// As follower: whether the metadata counts it among those in sync.
+  void set_in_sync(bool in_sync);
 
   // As leader of followers (partition_leader.cc).
 
@@ -219,6 +223,10 @@ class Partition {
   io::Task<void> flush();
   Error stopped_because() const;
 
+  Result<> check_reader_of_follower(const ReaderFetch& fetch) const;
+  /// Inside the lock: about how many bytes become readable when the high watermark moves to `to` in
+  /// a log that ends at `end`; at least 1.
+  uint64_t take_committed_bytes(State& state, Offset to, Offset end) const;
   Result<> check_follows(LeaderEpoch epoch) const;
   /// As follower: `committed` is known to be so, and to be in the log.
   void go_along(Offset committed);
@@ -232,6 +240,9 @@ class Partition {
   std::atomic<uint64_t> leadership_;
   /// The first epoch of the leadership that goes on without a break.
   std::atomic<int32_t> leads_since_{-1};
+  /// As follower: it is in sync, and has heard from the leader of this epoch that the logs agree.
+  std::atomic<bool> in_sync_{false};
+  std::atomic<bool> agrees_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> flushes_every_;
   /// There are followers: looked at without the lock, so that who is alone does not pay.

@@ -354,7 +354,8 @@ ConsumerMetrics Assignment::metrics() const {
           .fetches = 0,
           .batches = batches_total_,
           .buffer_used = memory_->held(),
-          .buffer_total = memory_->total()};
+          .buffer_total = memory_->total(),
+          .bytes_from_followers = 0};
 }
 
 }  // namespace sluice::client

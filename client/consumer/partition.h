@@ -121,6 +121,10 @@ struct AssignedPartition {
   std::string topic_id;
   NodeId leader{-1};
   LeaderEpoch leader_epoch{-1};
+  /// Where it is fetched from: the leader, or a replica in sync that is nearer.
+  NodeId source{-1};
+  /// When to look for a nearer source again.
+  std::optional<TimePoint> look_nearer_at;
 
   /// Where fetching is to go on, until that is an offset.
   std::optional<SeekTarget> seek;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ class ThreeBrokers {
  public:
   explicit ThreeBrokers(size_t count = 3);
   ~ThreeBrokers();
+
+  /// Of one broker besides what all get, from its next start on.
+  std::map<int, std::vector<std::string>> arguments_of;
 
   /// Starts those that are not running, and waits until each is ready.
   void start();

@@ -34,6 +34,8 @@ class FakeBroker {
     std::map<int64_t, int32_t> sequences;
     std::map<std::pair<int64_t, int32_t>, int64_t> known;
     int32_t leader = 1;
+    /// Besides the leader: who serves readers that take it.
+    std::vector<int32_t> followers;
     int32_t leader_epoch = 0;
     /// Where the epochs before this one end.
     std::map<int32_t, int64_t> epoch_ends;
@@ -68,6 +70,7 @@ class FakeBroker {
     auto listener = co_await runtime_.network.listen({host_, kPort});
     if (!listener) co_return fail(std::move(listener).error());
     listener_ = std::move(*listener);
+    stopping_ = false;
     scope_.start(accept());
     co_return Result<>{};
   }
@@ -130,6 +133,10 @@ class FakeBroker {
   std::string cluster_id = "fake";
   /// Of the same cluster, their hosts by node id.
   std::map<int32_t, std::string> others;
+  /// Of all brokers that have one.
+  std::map<int32_t, std::string> racks;
+  /// Records that were fetched from here.
+  int served = 0;
   /// Says that every reader's log parts from its own where the reader stands.
   bool diverges_always = false;
   /// It does not serve yet.
@@ -261,6 +268,7 @@ class FakeBroker {
       broker.set_node_id(id);
       broker.set_host(host);
       broker.set_port(kPort);
+      if (racks.contains(id)) broker.set_rack(racks.at(id));
     }
     for (const auto& asked : request.topics()) {
       auto& topic = *response.add_topics();
@@ -276,6 +284,8 @@ class FakeBroker {
         auto& partition = *topic.add_partitions();
         partition.set_id(static_cast<int32_t>(i));
         partition.set_leader(found->second.partitions[i].leader);
+        partition.add_in_sync(found->second.partitions[i].leader);
+        for (const int32_t id : found->second.partitions[i].followers) partition.add_in_sync(id);
         partition.set_leader_epoch(found->second.partitions[i].leader_epoch);
       }
     }
@@ -433,7 +443,11 @@ class FakeBroker {
     said.set_topic_id(name.first);
     said.set_partition(name.second);
     size_t size = 0;
-    if (partition == nullptr || partition->leader != id_) {
+    const bool serves = partition != nullptr &&
+                        (partition->leader == id_ ||
+                         (request.from_follower() && std::ranges::find(partition->followers, id_) !=
+                                                         partition->followers.end()));
+    if (!serves) {
       said.mutable_error()->set_code(static_cast<uint32_t>(Errc::not_leader));
     } else if (const auto parts = parting(*partition, place, diverges_always)) {
       said.set_diverging_epoch(parts->first);
@@ -453,6 +467,7 @@ class FakeBroker {
         }
         records += batch;
         size += batch.size();
+        served += header.last_offset_delta + 1;
       }
       if (size == 0) return;
     }

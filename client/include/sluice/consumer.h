@@ -45,6 +45,8 @@ struct Truncation {
 struct ConsumerMetrics {
   uint64_t records = 0, bytes = 0, fetches = 0, batches = 0;
   size_t buffer_used = 0, buffer_total = 0;
+  /// Of the bytes fetched: from replicas in the client's rack that do not lead.
+  uint64_t bytes_from_followers = 0;
 };
 
 /// Reads assigned partitions. One thread at a time, except wake().

@@ -73,6 +73,9 @@ struct ConsumerOptions {
   OffsetReset offset_reset = OffsetReset::earliest;
   OnTruncation on_truncation = OnTruncation::report;
   Isolation isolation = Isolation::read_uncommitted;
+  /// Where this client stands: partitions are read from a replica in sync in that rack, when there
+  /// is one, instead of from their leader elsewhere. Empty: always from the leader.
+  std::string rack;
   bool check_crcs = true;
 };
 
