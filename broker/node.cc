@@ -173,6 +173,9 @@ io::Task<Result<>> Node::open_logs(std::string cluster_id) {
                                  {ports_.runtime, storage_memory_, metrics_, ports_.log,
                                   [this](const std::string& directory, const Error& cause) {
                                     directory_offline(directory, cause);
+                                  },
+                                  [this](const storage::Log& log) {
+                                    if (partitions_ != nullptr) partitions_->log_start_moved(log);
                                   }},
                                  std::move(options), {std::move(cluster_id), options_.node_id},
                                  options_of, [this](const storage::RecoveryProgress& progress) {

@@ -253,6 +253,11 @@ void PartitionSet::directory_offline(const std::string& directory, const Error& 
   }
 }
 
+void PartitionSet::log_start_moved(const storage::Log& log) {
+  const auto partition = ports_.table.find({log.topic_id(), log.partition().partition});
+  if (partition != nullptr) partition->log_start_moved();
+}
+
 io::Task<void> PartitionSet::stop(Error why) {
   const auto partitions = ports_.table.all();
   for (const auto& partition : partitions) partition->stop(why);

@@ -73,6 +73,7 @@ TEST_F(TruncationTest, WhatNobodyPolledYetIsExchangedWithoutAWord) {
   EXPECT_EQ(poll(4)->size(), 4U);
   broker.begin_epoch("t", 0, 6);
   fill(0, 8, 1);
+  sim.run_for(1s);
   std::vector<std::string> all;
   while (all.size() < 10) {
     const auto more = poll(10);

@@ -154,7 +154,9 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
              .memory = *self.memory,
              .metrics = metrics_,
              .log = Logger(sink_),
-             .on_directory_offline = [](const std::string&, const Error&) {}},
+             .on_directory_offline = [](const std::string&, const Error&) {},
+             .on_start_moved =
+                 [&self](const storage::Log& log) { self.partitions->log_start_moved(log); }},
             std::move(options), {.cluster_id = "c", .node_id = id},
             [](const storage::TopicPartition&, const Uuid&) { return storage::LogOptions{}; }, {}));
     EXPECT_TRUE(opened.has_value());
