@@ -148,6 +148,8 @@ class Partition {
   Result<std::optional<Divergence>> check_follower(const FollowerFetch& fetch) const;
   /// Takes note of how far the follower is, if check_follower() finds nothing.
   void follower_fetched(const FollowerFetch& fetch, TimePoint now);
+  /// How far each follower is; empty when this broker does not lead, or leads alone.
+  std::vector<ReplicaSet::Progress> followers(TimePoint now) const;
   /// Followers are to hear of the log start, though nothing else happens.
   void log_start_moved();
   /// What a follower reads: up to the log end.

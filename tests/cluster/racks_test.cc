@@ -11,7 +11,8 @@ class Racks : public testing::Test {
  protected:
   void SetUp() override {
     for (int id = 1; id <= 3; ++id) {
-      brokers.arguments_of[id] = {"--set", "rack=" + std::string(1, static_cast<char>('a' + id - 1))};
+      brokers.arguments_of[id] = {"--set",
+                                  "rack=" + std::string(1, static_cast<char>('a' + id - 1))};
     }
     brokers.start();
     const auto created = brokers.client()->admin()->create_topic(
