@@ -190,8 +190,9 @@ void Node::make_replication() {
   links_ = std::make_unique<PeerLinks>(
       PeerLinksPorts{ports_.runtime, control_.membership(),
                      memory_.child("replica_fetchers", options_.memory_bytes / 4), ports_.log});
+  throttle_ = std::make_unique<MoveThrottle>(options_.move_bytes_per_second);
   fetchers_ = std::make_unique<ReplicaFetchers>(
-      ReplicaFetchersPorts{ports_.runtime.executor, *links_, self, ports_.log});
+      ReplicaFetchersPorts{ports_.runtime.executor, *links_, self, ports_.log, throttle_.get()});
   in_sync_ = std::make_unique<InSyncKeeper>(
       InSyncKeeperPorts{ports_.runtime.executor.control(), table_, control_,
                         [this] { return store_.image(); }, ports_.log});

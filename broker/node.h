@@ -100,6 +100,7 @@ class Node {
   std::unique_ptr<storage::LogSet> logs_;
   PartitionTable table_;
   std::unique_ptr<PeerLinks> links_;
+  std::unique_ptr<MoveThrottle> throttle_;
   std::unique_ptr<ReplicaFetchers> fetchers_;
   std::unique_ptr<InSyncKeeper> in_sync_;
   std::unique_ptr<PartitionSet> partitions_;

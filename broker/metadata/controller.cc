@@ -237,4 +237,12 @@ Result<MetadataRecords> Controller::move(const MetadataImage& image,
   return records;
 }
 
+MetadataRecords Controller::end_drain(const MetadataImage& image, NodeId node) const {
+  MetadataRecords records = cancel_moves_from(image, node, states_of(image), defaults_);
+  auto& draining = *records.emplace_back().mutable_broker_draining();
+  draining.set_node_id(node.value());
+  draining.set_draining(false);
+  return records;
+}
+
 }  // namespace sluice::broker

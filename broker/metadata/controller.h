@@ -66,6 +66,8 @@ class Controller {
   MetadataRecords tick(const Image& image, TimePoint now);
   /// The records of the last tick were not committed: they are decided on anew.
   void not_committed() { scan_all_ = true; }
+  /// The broker keeps its replicas and may get new ones: what moves them away is cancelled.
+  MetadataRecords end_drain(const MetadataImage& image, NodeId node) const;
   /// A broker began to drain.
   void spread_soon() { next_balance_ = {}; }
 

@@ -192,12 +192,20 @@ io::Task<Result<>> ControllerDriver::move(MovePartition request) {
 
 io::Task<Result<>> ControllerDriver::drain(NodeId node, bool undo) {
   const auto turn = co_await turn_.lock();
-  CO_RETURN_IF_ERROR(check_leads());
-  MetadataRecords records(1);
-  auto& draining = *records.front().mutable_broker_draining();
-  draining.set_node_id(node.value());
-  draining.set_draining(!undo);
-  CO_RETURN_IF_ERROR(co_await commit(std::move(records)));
+  for (int attempt = 1;; ++attempt) {
+    CO_RETURN_IF_ERROR(check_leads());
+    MetadataRecords records;
+    if (undo) {
+      records = core_->end_drain(*ports_.store.image(), node);
+    } else {
+      auto& draining = *records.emplace_back().mutable_broker_draining();
+      draining.set_node_id(node.value());
+      draining.set_draining(true);
+    }
+    auto committed = co_await commit(std::move(records));
+    if (committed) break;
+    if (attempt == kAttempts || !was_overtaken(committed.error())) co_return committed;
+  }
   if (core_ != nullptr) core_->spread_soon();
   hurry();
   co_return Result<>{};

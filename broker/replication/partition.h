@@ -137,8 +137,11 @@ class Partition {
   /// A follower serves who asks for that, while it is in sync: not_leader otherwise, and
   /// offset_out_of_range where only the leader can tell.
   Result<std::optional<Divergence>> check_reader(const ReaderFetch& fetch) const;
-  /// As follower: whether the metadata counts it among those in sync.
-  void set_in_sync(bool in_sync);
+  /// As follower, as the metadata has it: whether it is in sync, and whether it only comes to be a
+  /// replica.
+  void set_standing(const PartitionImage& image);
+  /// A move copies it to this broker.
+  bool is_coming() const { return is_coming_.load(std::memory_order_relaxed); }
 
   // As leader of followers (partition_leader.cc).
 
@@ -245,6 +248,7 @@ class Partition {
   /// As follower: it is in sync, and has heard from the leader of this epoch that the logs agree.
   std::atomic<bool> in_sync_{false};
   std::atomic<bool> agrees_{false};
+  std::atomic<bool> is_coming_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> flushes_every_;
   /// There are followers: looked at without the lock, so that who is alone does not pay.

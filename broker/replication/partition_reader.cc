@@ -46,7 +46,12 @@ Result<> Partition::check_reader_of_follower(const ReaderFetch& fetch) const {
                   std::to_string(fetch.offset.value()) + "; ask the leader");
 }
 
-void Partition::set_in_sync(bool in_sync) {
+void Partition::set_standing(const PartitionImage& image) {
+  const auto has_self = [this](const std::vector<NodeId>& nodes) {
+    return std::ranges::find(nodes, ports_.self) != nodes.end();
+  };
+  const bool in_sync = has_self(image.in_sync);
+  is_coming_.store(!in_sync && has_self(image.adding), std::memory_order_relaxed);
   if (in_sync_.exchange(in_sync, std::memory_order_acq_rel) == in_sync || in_sync) return;
   Wakes wakes;
   {

@@ -154,7 +154,7 @@ io::Task<Result<>> PartitionSet::take_role(std::shared_ptr<Partition> partition,
     co_return co_await partition->lead(std::move(wanted), io::Loop::current()->now());
   }
   if (partition->leadership() != leadership) co_await partition->follow(leadership);
-  partition->set_in_sync(std::ranges::find(wanted.in_sync, ports_.self) != wanted.in_sync.end());
+  partition->set_standing(wanted);
   if (ports_.fetchers != nullptr) ports_.fetchers->follow(std::move(partition), leadership);
   co_return Result<>{};
 }
