@@ -70,7 +70,9 @@ Node::Node(NodePorts ports, BrokerOptions options)
           {checked(options_.admin_listen), options_.admin_max_connections, options_.admin_timeout},
           ports_.log),
       store_(ports_.runtime.random),
-      control_({ports_.runtime, ports_.log, store_, memory_, metrics_, ports_.on_fatal}, options_) {
+      control_({ports_.runtime, ports_.log, store_, memory_, metrics_, ports_.on_fatal,
+                [this](PartitionName name) { return warm_up(name); }},
+               options_) {
   store_.on_image([this](const auto&) { published_.notify_all(); });
   add_pages();
   add_gauges();
@@ -260,6 +262,13 @@ io::Task<Result<>> Node::serve() {
   native_->serve(verbs_->services());
   following_.start(follow_metadata());
   co_return co_await control_.wait_unfenced();
+}
+
+/// What cannot be read in will be read later, or fail then.
+io::Task<void> Node::warm_up(PartitionName name) {
+  const auto partition = table_.find({name.topic_id, name.partition});
+  if (partition == nullptr) co_return;
+  static_cast<void>(co_await partition->log().warm_up(options_.warm_up_bytes));
 }
 
 void Node::directory_offline(const std::string& directory, const Error& cause) {

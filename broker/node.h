@@ -83,6 +83,7 @@ class Node {
   io::Task<std::string> boot_id();
   io::Task<void> stop_server(TimePoint deadline);
   io::Task<void> stop_replication();
+  io::Task<void> warm_up(PartitionName name);
   void directory_offline(const std::string& directory, const Error& cause);
   void set_state(std::string state);
 

@@ -154,7 +154,7 @@ io::Task<Result<HeartbeatReply>> ControllerDriver::heartbeat(Heartbeat beat) {
   const auto image = ports_.store.image();
   auto reply = core_->heartbeat(*image, beat, ports_.control.now());
   // Whoever waits to serve or to stop shall not wait for the next tick too.
-  if (reply && (reply->fenced || beat.wants_to_stop)) hurry();
+  if (reply && (reply->fenced || beat.wants_to_stop || !beat.warmed_up.empty())) hurry();
   co_return reply;
 }
 
