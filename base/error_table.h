@@ -42,6 +42,7 @@
   X(offset_not_available,      53, true,  "the new leader does not know its high watermark yet")      \
   X(not_enough_replicas,       54, true,  "too few replicas are in sync")                             \
   X(not_controller,            55, true,  "this broker is not the controller")                        \
+  X(log_truncated,             59, false, "records that were read are no longer in the log")          \
   /* Resources and time. */                                                                           \
   X(out_of_memory,             70, true,  "the memory budget is spent")                               \
   X(pressure,                  71, true,  "the broker is under memory pressure")                      \

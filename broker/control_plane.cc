@@ -14,6 +14,8 @@ constexpr Duration kHeartbeat = std::chrono::milliseconds(200);
 constexpr Duration kHeartbeatTimeout = std::chrono::milliseconds(800);
 constexpr Duration kForwardTimeout = std::chrono::seconds(5);
 constexpr Duration kRetry = std::chrono::milliseconds(100);
+/// Of a partition that this controller wants to be led elsewhere; a stop waits for that.
+constexpr Duration kWarmUpMax = std::chrono::seconds(1);
 /// Others take over within it, or there are none that could.
 constexpr Duration kHandOver = std::chrono::seconds(2);
 
@@ -127,7 +129,8 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
   controller_ = std::make_unique<ControllerDriver>(
       ControllerDriver::Ports{ports_.store, control, ports_.log, options_.topics.options,
                               voting_group()},
-      ControllerOptions{.self = options_.node_id});
+      ControllerOptions{.self = options_.node_id,
+                        .warm_up_max = options_.warm_up_bytes == 0 ? Duration{0} : kWarmUpMax});
   RaftOptions raft{.self = options_.node_id};
   if (founding.cluster_id.empty()) {
     raft.bootstrap = RaftBootstrap{{options_.node_id}};
@@ -230,33 +233,69 @@ io::Task<Result<>> ControlPlane::wait_unfenced() {
 io::Task<void> ControlPlane::keep_session() {
   while (!stopping_) {
     co_await beat();
-    if (!stopping_) co_await pause(kHeartbeat);
+    const TimePoint next = io::Loop::current()->now() + kHeartbeat;
+    // Who waits for a partition to be read in does not wait for the next turn too.
+    while (!stopping_ && (warmed_up_.empty() || !warming_up_.empty())) {
+      if (!co_await changed_.wait(changed_.ticket(), next)) break;
+    }
   }
 }
 
 io::Task<void> ControlPlane::beat() {
   const auto leader = log_->leader();
-  if (!leader) co_return;
+  if (!leader) {
+    co_await pause(kHeartbeat);
+    co_return;
+  }
   const Heartbeat beat{.node = options_.node_id,
                        .broker_epoch = broker_epoch(),
                        .applied_index = ports_.store.image()->version,
-                       .wants_to_stop = wants_to_stop_};
-  if (*leader == options_.node_id) {
-    const auto reply = co_await controller_->heartbeat(beat);
-    may_stop_ = reply && reply->may_stop;
-  } else {
-    native::RequestHeader request;
-    auto& to = *request.mutable_heartbeat();
-    to.set_node_id(beat.node.value());
-    to.set_broker_epoch(beat.broker_epoch);
-    to.set_applied_index(beat.applied_index);
-    to.set_wants_to_stop(beat.wants_to_stop);
-    const TimePoint deadline = io::Loop::current()->now() + kHeartbeatTimeout;
-    const auto answer =
-        co_await peers_->call(*leader, Purpose::heartbeat, std::move(request), {}, deadline);
-    may_stop_ = answer && answer->header.heartbeat().may_stop();
-  }
+                       .wants_to_stop = wants_to_stop_,
+                       .warmed_up = std::exchange(warmed_up_, {})};
+  const auto reply = *leader == options_.node_id ? co_await controller_->heartbeat(beat)
+                                                 : co_await tell_controller(*leader, beat);
+  may_stop_ = reply && reply->may_stop;
+  if (reply) begin_warm_ups(reply->warm_up);
   if (may_stop_) changed_.notify_all();
+}
+
+io::Task<Result<HeartbeatReply>> ControlPlane::tell_controller(NodeId controller, Heartbeat beat) {
+  native::RequestHeader request;
+  auto& to = *request.mutable_heartbeat();
+  to.set_node_id(beat.node.value());
+  to.set_broker_epoch(beat.broker_epoch);
+  to.set_applied_index(beat.applied_index);
+  to.set_wants_to_stop(beat.wants_to_stop);
+  for (const PartitionName& name : beat.warmed_up) {
+    auto& done = *to.add_warmed_up();
+    done.set_topic_id(bytes_of(name.topic_id));
+    done.set_partition(name.partition.value());
+  }
+  const TimePoint deadline = io::Loop::current()->now() + kHeartbeatTimeout;
+  CO_ASSIGN_OR_RETURN(
+      const PeerAnswer answer,
+      co_await peers_->call(controller, Purpose::heartbeat, std::move(request), {}, deadline));
+  const auto& said = answer.header.heartbeat();
+  HeartbeatReply reply{.fenced = said.fenced(), .may_stop = said.may_stop()};
+  for (const auto& name : said.warm_up()) {
+    if (name.topic_id().size() != Uuid::kSize) continue;
+    reply.warm_up.push_back(
+        {Uuid::from_bytes(as_bytes(name.topic_id())), PartitionId{name.partition()}});
+  }
+  co_return reply;
+}
+
+void ControlPlane::begin_warm_ups(const std::vector<PartitionName>& names) {
+  for (const PartitionName& name : names) {
+    if (warming_up_.insert(name).second) running_.start(warm_up(name));
+  }
+}
+
+io::Task<void> ControlPlane::warm_up(PartitionName name) {
+  co_await ports_.warm_up(name);
+  warming_up_.erase(name);
+  warmed_up_.push_back(name);
+  changed_.notify_all();
 }
 
 io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter(std::vector<InSyncChange> changes) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct ControlPlanePorts {
   MetricsRegistry& metrics;
   /// The metadata's device failed, or the consensus broke: the process must end.
   std::function<void(const Error&)> on_fatal;
+  /// Reads in a partition that this broker is to lead soon, as far as it can. On the control loop.
+  std::function<io::Task<void>(PartitionName)> warm_up;
 };
 
 /// A broker's part in its cluster: how it came to it, its vote on the metadata, its session with
@@ -101,6 +104,9 @@ class ControlPlane final : public InSyncPort,
   bool registered() const;
   io::Task<void> keep_session();
   io::Task<void> beat();
+  io::Task<Result<HeartbeatReply>> tell_controller(NodeId controller, Heartbeat beat);
+  void begin_warm_ups(const std::vector<PartitionName>& names);
+  io::Task<void> warm_up(PartitionName name);
   io::Task<void> pause(Duration duration);
 
   const ControlPlanePorts ports_;
@@ -120,6 +126,9 @@ class ControlPlane final : public InSyncPort,
   bool wants_to_stop_ = false;
   bool may_stop_ = false;
   bool stopping_ = false;
+  /// Under way, and those of them that are done and not told.
+  std::set<PartitionName> warming_up_;
+  std::vector<PartitionName> warmed_up_;
   io::Signal changed_;
   io::Scope running_;
 };

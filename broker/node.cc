@@ -70,7 +70,9 @@ Node::Node(NodePorts ports, BrokerOptions options)
           {checked(options_.admin_listen), options_.admin_max_connections, options_.admin_timeout},
           ports_.log),
       store_(ports_.runtime.random),
-      control_({ports_.runtime, ports_.log, store_, memory_, metrics_, ports_.on_fatal}, options_) {
+      control_({ports_.runtime, ports_.log, store_, memory_, metrics_, ports_.on_fatal,
+                [this](PartitionName name) { return warm_up(name); }},
+               options_) {
   store_.on_image([this](const auto&) { published_.notify_all(); });
   add_pages();
   add_gauges();
@@ -173,6 +175,9 @@ io::Task<Result<>> Node::open_logs(std::string cluster_id) {
                                  {ports_.runtime, storage_memory_, metrics_, ports_.log,
                                   [this](const std::string& directory, const Error& cause) {
                                     directory_offline(directory, cause);
+                                  },
+                                  [this](const storage::Log& log) {
+                                    if (partitions_ != nullptr) partitions_->log_start_moved(log);
                                   }},
                                  std::move(options), {std::move(cluster_id), options_.node_id},
                                  options_of, [this](const storage::RecoveryProgress& progress) {
@@ -187,8 +192,9 @@ void Node::make_replication() {
   links_ = std::make_unique<PeerLinks>(
       PeerLinksPorts{ports_.runtime, control_.membership(),
                      memory_.child("replica_fetchers", options_.memory_bytes / 4), ports_.log});
+  throttle_ = std::make_unique<MoveThrottle>(options_.move_bytes_per_second);
   fetchers_ = std::make_unique<ReplicaFetchers>(
-      ReplicaFetchersPorts{ports_.runtime.executor, *links_, self, ports_.log});
+      ReplicaFetchersPorts{ports_.runtime.executor, *links_, self, ports_.log, throttle_.get()});
   in_sync_ = std::make_unique<InSyncKeeper>(
       InSyncKeeperPorts{ports_.runtime.executor.control(), table_, control_,
                         [this] { return store_.image(); }, ports_.log});
@@ -256,6 +262,13 @@ io::Task<Result<>> Node::serve() {
   native_->serve(verbs_->services());
   following_.start(follow_metadata());
   co_return co_await control_.wait_unfenced();
+}
+
+/// What cannot be read in will be read later, or fail then.
+io::Task<void> Node::warm_up(PartitionName name) {
+  const auto partition = table_.find({name.topic_id, name.partition});
+  if (partition == nullptr) co_return;
+  static_cast<void>(co_await partition->log().warm_up(options_.warm_up_bytes));
 }
 
 void Node::directory_offline(const std::string& directory, const Error& cause) {

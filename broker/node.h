@@ -83,6 +83,7 @@ class Node {
   io::Task<std::string> boot_id();
   io::Task<void> stop_server(TimePoint deadline);
   io::Task<void> stop_replication();
+  io::Task<void> warm_up(PartitionName name);
   void directory_offline(const std::string& directory, const Error& cause);
   void set_state(std::string state);
 
@@ -100,6 +101,7 @@ class Node {
   std::unique_ptr<storage::LogSet> logs_;
   PartitionTable table_;
   std::unique_ptr<PeerLinks> links_;
+  std::unique_ptr<MoveThrottle> throttle_;
   std::unique_ptr<ReplicaFetchers> fetchers_;
   std::unique_ptr<InSyncKeeper> in_sync_;
   std::unique_ptr<PartitionSet> partitions_;

@@ -39,6 +39,18 @@ void add_node(Table& table) {
   table.add("replica.lag.time.max.ms", &BrokerOptions::replica_lag_max,
             "A replica that did not reach its leader's log end for so long is out of sync.",
             between(milliseconds(100), milliseconds(3'600'000)));
+  table.add_bytes(
+      "replica.move.bytes.per.second", &BrokerOptions::move_bytes_per_second,
+      "What this broker copies in a second of replicas that are being moved to it; less "
+      "than what is written there never ends. Replicas in sync are never slowed. 0: no "
+      "bound.",
+      between(0, 1_GiB * 1024));
+  table.add_bytes(
+      "leader.warm.up.bytes", &BrokerOptions::warm_up_bytes,
+      "What a broker reads in of the end of a log before it leads the partition by plan "
+      "(a broker stops, a move ends, leaders are balanced), for at most a second. 0: "
+      "nothing.",
+      between(0, 1_GiB));
   table.add("rack", &BrokerOptions::rack, "Where the machine stands; told to clients.");
   table.add("data.directories", &BrokerOptions::data_directories,
             "Where logs are kept, on one device each; a new partition goes to the one with the "

@@ -33,6 +33,10 @@ struct BrokerOptions {
   size_t memory_bytes = 512_MiB;
   /// A follower that was not at the log end for so long is out of sync.
   std::chrono::milliseconds replica_lag_max = std::chrono::seconds(10);
+  /// 0: no bound.
+  uint64_t move_bytes_per_second = 0;
+  /// Of each partition that it is to lead by plan; 0: nothing.
+  uint64_t warm_up_bytes = 4_MiB;
   std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(10);
   LogLevel log_level = LogLevel::info;
   StreamSink::Format log_format = StreamSink::Format::logfmt;

@@ -28,7 +28,9 @@ bool is_unanswered(Errc code) {
 void keep_newer_leaders(const TopicMetadata& known, TopicMetadata& said) {
   if (known.id != said.id) return;
   for (size_t i = 0; i < std::min(known.leaders.size(), said.leaders.size()); ++i) {
-    if (known.leaders[i].epoch > said.leaders[i].epoch) said.leaders[i] = known.leaders[i];
+    if (known.leaders[i].epoch <= said.leaders[i].epoch) continue;
+    said.leaders[i] = known.leaders[i];
+    said.in_sync[i] = known.in_sync[i];
   }
 }
 
@@ -74,8 +76,8 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::any() { return any_but({}
 /// Those that were too late come last.
 std::vector<io::Endpoint> Cluster::candidates(const std::vector<io::Endpoint>& named) const {
   std::vector<io::Endpoint> all = named;
-  for (const auto& [node, endpoint] : brokers_) {
-    if (std::ranges::find(all, endpoint) == all.end()) all.push_back(endpoint);
+  for (const auto& [node, broker] : brokers_) {
+    if (std::ranges::find(all, broker.endpoint) == all.end()) all.push_back(broker.endpoint);
   }
   const auto is_late = [this](const io::Endpoint& endpoint) {
     const auto peer = peers_.find(endpoint.to_string());
@@ -122,7 +124,13 @@ Result<io::Endpoint> Cluster::endpoint_of(NodeId node) const {
   if (found == brokers_.end()) {
     return fail(Errc::not_leader, "broker " + std::to_string(node.value()) + " is not known");
   }
-  return found->second;
+  return found->second.endpoint;
+}
+
+const std::string& Cluster::rack_of(NodeId node) const {
+  static const std::string kNone;
+  const auto found = brokers_.find(node);
+  return found == brokers_.end() ? kNone : found->second.rack;
 }
 
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::to(NodeId node) {
@@ -176,7 +184,8 @@ io::Task<Result<native::MetadataResponse>> Cluster::metadata(native::MetadataReq
   auto& metadata = *answer->mutable_metadata();
   brokers_.clear();
   for (const auto& broker : metadata.brokers()) {
-    brokers_[NodeId(broker.node_id())] = {broker.host(), static_cast<uint16_t>(broker.port())};
+    brokers_[NodeId(broker.node_id())] = {
+        .endpoint = {broker.host(), static_cast<uint16_t>(broker.port())}, .rack = broker.rack()};
   }
   co_return std::move(metadata);
 }
@@ -228,12 +237,17 @@ io::Task<Cluster::TopicResult> Cluster::ask_for_topic(std::string name) {
   topic->max_message_bytes = said.max_message_bytes();
   topic->fetched_at = asked;
   topic->leaders.resize(static_cast<size_t>(said.partitions_size()));
+  topic->in_sync.resize(topic->leaders.size());
   for (const auto& partition : said.partitions()) {
     const auto at = static_cast<size_t>(partition.id());
     if (at >= topic->leaders.size()) {
       co_return fail(Errc::malformed_frame, "topic " + name + " has gaps in its partitions");
     }
     topic->leaders[at] = {NodeId(partition.leader()), LeaderEpoch(partition.leader_epoch())};
+    for (const int32_t node : partition.in_sync()) {
+      if (std::ranges::find(partition.offline(), node) != partition.offline().end()) continue;
+      topic->in_sync[at].emplace_back(node);
+    }
   }
   if (const auto known = topics_.find(name); known != topics_.end() && known->second.metadata) {
     keep_newer_leaders(*known->second.metadata, *topic);

@@ -26,6 +26,8 @@ struct TopicMetadata {
   size_t max_message_bytes = 0;
   /// By partition id; node -1 where there is no leader now.
   std::vector<Leader> leaders;
+  /// By partition id: replicas in sync on brokers that are there.
+  std::vector<std::vector<NodeId>> in_sync;
   TimePoint fetched_at{};
 };
 
@@ -42,6 +44,9 @@ class Cluster {
   io::Loop& loop() { return loop_; }
   io::Runtime& runtime() { return runtime_; }
   const ClientOptions& options() const { return options_; }
+
+  /// As the last metadata had it; empty when it has none, or is not known.
+  const std::string& rack_of(NodeId node) const;
 
   /// A connection to any broker: an open one, else the first that answers; connection_failed names
   /// all that were tried.
@@ -98,7 +103,11 @@ class Cluster {
   io::Loop& loop_;
   const ClientOptions options_;
   // Ordered, so that a simulated run does not depend on addresses.
-  std::map<NodeId, io::Endpoint> brokers_;
+  struct Broker {
+    io::Endpoint endpoint;
+    std::string rack;
+  };
+  std::map<NodeId, Broker> brokers_;
   std::map<std::string, Peer> peers_;
   std::map<std::string, Topic, std::less<>> topics_;
 };

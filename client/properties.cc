@@ -76,10 +76,18 @@ SettingsTable<ConsumerOptions> make_consumer_properties() {
                     {"latest", OffsetReset::latest},
                     {"none", OffsetReset::fail}},
                    "Where to go on when the offset is no longer in the log.");
+  table.add_choice("on.truncation", &O::on_truncation,
+                   {{"report", OnTruncation::report},
+                    {"resume", OnTruncation::resume},
+                    {"fail", OnTruncation::fail}},
+                   "What to do when records that were read are no longer in the log: say so once "
+                   "and go on where the logs part, just go on, or fail until a seek.");
   table.add_choice("isolation.level", &O::isolation,
                    {{"read_uncommitted", Isolation::read_uncommitted},
                     {"read_committed", Isolation::read_committed}},
                    "Whether records of open and aborted transactions are seen.");
+  table.add("client.rack", &O::rack,
+            "Where the client stands: replicas in that rack are read from, not leaders elsewhere.");
   table.add("check.crcs", &O::check_crcs, "Whether each batch's checksum is checked.");
   return table;
 }

@@ -108,6 +108,7 @@ io::Task<void> Background::retain() {
     } else if (*start > before) {
       ports_.log.info("retention moved the log start",
                       {{"log", log->partition().folder()}, {"from", before}, {"to", *start}});
+      if (ports_.on_start_moved) ports_.on_start_moved(*log);
     }
     static_cast<void>(co_await log->expire_producers(now));
   }

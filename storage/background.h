@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
@@ -31,13 +32,14 @@ class Background {
     Discarder& discarder;
     Compactor& compactor;
     const FileCache& files;
+    std::function<void(const Log& log)> on_start_moved;
   };
   struct Intervals {
     std::chrono::milliseconds checkpoint;
     std::chrono::milliseconds retention;
     std::chrono::milliseconds compaction;
   };
-  Background(Ports ports, Intervals intervals) : ports_(ports), intervals_(intervals) {}
+  Background(Ports ports, Intervals intervals) : ports_(std::move(ports)), intervals_(intervals) {}
 
   void start();
   /// Reads a log again that may be damaged; nothing to do while that is under way. From any loop.

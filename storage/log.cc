@@ -73,6 +73,8 @@ std::pair<LeaderEpoch, Offset> Log::end_of_epoch(LeaderEpoch epoch) const {
   return state->epochs.end_of(epoch, state->end);
 }
 
+io::Task<Result<>> Log::warm_up(uint64_t bytes) { return parts_->reader.warm_up(bytes); }
+
 io::Task<Result<>> Log::truncate_to(Offset end) { return parts_->writer->truncate_to(end); }
 io::Task<Result<>> Log::restart_at(Offset start) { return parts_->writer->restart_at(start); }
 io::Task<Result<>> Log::advance_start(Offset start) { return parts_->writer->advance_start(start); }

@@ -184,6 +184,10 @@ class Log {
   /// offset_out_of_range below the log start or above the log end.
   io::Task<Result<ReadResult>> read(ReadRequest request);
 
+  /// Reads the last `bytes`, with the indexes that lead there, into the page cache as far as they
+  /// are not there. Errors are the disk's.
+  io::Task<Result<>> warm_up(uint64_t bytes);
+
   LogEnds ends() const;
   /// First record at or after the time; offset -1 when there is none.
   io::Task<Result<TimestampOffset>> find_by_time(Timestamp at);

@@ -21,6 +21,7 @@ class LogReader {
   io::Task<Result<TimestampOffset>> find_by_time(Timestamp at);
   io::Task<Result<TimestampOffset>> find_max_timestamp();
   io::Task<Result<std::vector<SegmentInfo>>> segments();
+  io::Task<Result<>> warm_up(uint64_t bytes);
   io::Task<Result<>> check(const std::atomic<bool>& stopping);
 
  private:

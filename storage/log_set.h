@@ -51,6 +51,8 @@ struct LogSetPorts {
   Logger log;
   /// A directory went offline: its partitions take no more requests. Called once a directory.
   std::function<void(const std::string& directory, const Error& cause)> on_directory_offline;
+  /// Retention moved the start of a log. On the control loop.
+  std::function<void(const Log& log)> on_start_moved = nullptr;
 };
 
 /// All logs of a node: opens and recovers them from the data directories, makes and deletes them,

@@ -288,7 +288,8 @@ io::Task<Result<std::unique_ptr<LogSet>>> LogSet::open(
                         .directories = state->directories,
                         .discarder = state->discarder,
                         .compactor = state->compactor,
-                        .files = state->files},
+                        .files = state->files,
+                        .on_start_moved = state->ports.on_start_moved},
       Background::Intervals{.checkpoint = state->options.checkpoint_interval,
                             .retention = state->options.retention_interval,
                             .compaction = state->options.compaction_interval});

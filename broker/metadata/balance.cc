@@ -25,7 +25,7 @@ NodeId preferred_of(const PartitionImage& partition) {
 
 std::vector<cluster::MetadataRecord> balance_leaders(const MetadataImage& image,
                                                      const BrokerStates& states, uint32_t percent,
-                                                     size_t bytes) {
+                                                     size_t bytes, const IsReady& is_ready) {
   std::unordered_map<NodeId, Share> shares;
   image.topics.for_each([&](const Uuid&, const MetadataImage::TopicPointer& topic) {
     for (const PartitionImage& partition : topic->partitions) {
@@ -46,6 +46,8 @@ std::vector<cluster::MetadataRecord> balance_leaders(const MetadataImage& image,
       if (!has(partition.in_sync, wanted) || !states.may_lead(wanted)) continue;
       const Share& share = shares[wanted];
       if (share.elsewhere * 100 <= share.preferred * percent) continue;
+      const PartitionName name{id, PartitionId{static_cast<int32_t>(i)}};
+      if (is_ready && !is_ready(name, wanted)) continue;
       records.push_back(partition_changed(id, i, partition, led_by(partition, wanted)));
       size += records.back().ByteSizeLong();
     }

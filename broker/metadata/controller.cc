@@ -16,6 +16,8 @@ namespace {
 /// Ticks come far more often; a longer pause was the controller's own.
 constexpr Duration kLongestTick = std::chrono::milliseconds(300);
 /// Between two lots of replicas that leave a broker.
+/// Until leaders are looked at again that wait for their partitions to be read in.
+constexpr Duration kWarmUpEvery = std::chrono::milliseconds(200);
 constexpr Duration kDrainEvery = std::chrono::milliseconds(500);
 
 Result<> check_epoch(const MetadataImage& image, NodeId id, uint64_t epoch) {
@@ -56,6 +58,7 @@ Controller::Controller(ControllerOptions options, const TopicOptions& defaults,
     : options_(options),
       defaults_(defaults),
       sessions_(options.self, options.session),
+      warm_ups_(options.warm_up_max),
       last_tick_(now),
       next_balance_(now + options.balance_every) {
   sessions_.follow(image, now);
@@ -65,8 +68,10 @@ Result<HeartbeatReply> Controller::heartbeat(const MetadataImage& image, const H
                                              TimePoint now) {
   RETURN_IF_ERROR(check_epoch(image, beat.node, beat.broker_epoch));
   sessions_.heard(beat, now);
+  warm_ups_.done(beat.node, beat.warmed_up);
   const BrokerImage& broker = *image.broker(beat.node);
   HeartbeatReply reply{.fenced = broker.fenced};
+  reply.warm_up = warm_ups_.asked_of(beat.node, now);
   // Fenced, the others take over without waiting for its session to end; alone there is no other.
   if (beat.wants_to_stop) reply.may_stop = broker.fenced || image.brokers.size() == 1;
   return reply;
@@ -85,6 +90,7 @@ void Controller::follow_time(const MetadataImage& image, TimePoint now) {
   if (since > kLongestTick) sessions_.extend(since - kLongestTick);
   last_tick_ = now;
   sessions_.follow(image, now);
+  warm_ups_.forget_old(now);
 }
 
 /// Whether another could lead nothing of what it leads.
@@ -126,39 +132,56 @@ MetadataRecords Controller::change_sessions(const MetadataImage& image, BrokerSt
   return records;
 }
 
+/// Whether the leader goes on for a moment, because it can and the next one is not ready.
+bool Controller::is_held_back(const PartitionName& name, const PartitionImage& before,
+                              const PartitionImage& after, const BrokerStates& states,
+                              TimePoint now) {
+  const bool planned =
+      after.leader != before.leader && after.leader != kNoLeader &&
+      has(before.in_sync, before.leader) &&
+      std::ranges::all_of(before.in_sync, [&](NodeId id) { return states.serves(id); });
+  return planned && !warm_ups_.is_ready(after.leader, name, now);
+}
+
 /// False when the command is full.
-bool Controller::settle_topic(const TopicImage& topic, const BrokerStates& states, size_t& bytes,
-                              MetadataRecords& records) const {
+bool Controller::settle_topic(const TopicImage& topic, const BrokerStates& states, TimePoint now,
+                              MetadataRecords& records) {
   const ElectionRules rules = election_rules(defaults_, topic.configs);
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
     const PartitionImage& before = topic.partitions[i];
     const PartitionImage after = settled(before, rules, states);
     if (after.partition_epoch == before.partition_epoch) continue;
-    if (bytes >= options_.command_bytes) return false;
+    const PartitionName name{topic.id, PartitionId{static_cast<int32_t>(i)}};
+    if (is_held_back(name, before, after, states, now)) {
+      holds_back_ = true;
+      continue;
+    }
+    if (settled_bytes_ >= options_.command_bytes) return false;
     records.push_back(partition_changed(topic.id, i, before, after));
-    bytes += records.back().ByteSizeLong();
+    settled_bytes_ += records.back().ByteSizeLong();
   }
   return true;
 }
 
 /// All partitions when brokers changed, else those of the topics that did.
-void Controller::settle_partitions(const Image& image, const BrokerStates& states,
+void Controller::settle_partitions(const Image& image, const BrokerStates& states, TimePoint now,
                                    MetadataRecords& records) {
-  size_t bytes = 0;
+  settled_bytes_ = 0;
+  holds_back_ = false;
   bool complete = true;
   if (scan_all_ || settled_image_ == nullptr || !(states == settled_states_)) {
     image->topics.for_each([&](const Uuid&, const MetadataImage::TopicPointer& topic) {
-      complete = complete && settle_topic(*topic, states, bytes, records);
+      complete = complete && settle_topic(*topic, states, now, records);
     });
   } else if (settled_image_ != image) {
     using Pointer = MetadataImage::TopicPointer;
     settled_image_->topics.for_each_change(
         image->topics, [&](const Pointer*, const Pointer* topic) {
           if (topic == nullptr) return;
-          complete = complete && settle_topic(**topic, states, bytes, records);
+          complete = complete && settle_topic(**topic, states, now, records);
         });
   }
-  scan_all_ = !complete;
+  scan_all_ = !complete || holds_back_;
   settled_image_ = image;
   settled_states_ = states;
 }
@@ -172,14 +195,25 @@ MetadataRecords Controller::spread(const MetadataImage& image, const BrokerState
     next_balance_ = now + std::min(kDrainEvery, options_.balance_every);
     return records;
   }
-  return balance_leaders(image, states, options_.imbalance_percent, options_.command_bytes);
+  bool waits = false;
+  const auto is_ready = [&](const PartitionName& name, NodeId leader) {
+    const bool ready = warm_ups_.is_ready(leader, name, now);
+    waits |= !ready;
+    return ready;
+  };
+  records =
+      balance_leaders(image, states, options_.imbalance_percent, options_.command_bytes, is_ready);
+  if (!waits) return records;
+  // All at once: moved one by one, the last ones would no longer be worth it.
+  next_balance_ = now + std::min(kWarmUpEvery, options_.balance_every);
+  return {};
 }
 
 MetadataRecords Controller::tick(const Image& image, TimePoint now) {
   follow_time(*image, now);
   BrokerStates states = states_of(*image);
   MetadataRecords records = change_sessions(*image, states, now);
-  settle_partitions(image, states, records);
+  settle_partitions(image, states, now, records);
   if (!records.empty()) return records;
   return spread(*image, states, now);
 }
@@ -234,6 +268,14 @@ Result<MetadataRecords> Controller::move(const MetadataImage& image,
     records.push_back(partition_changed(
         request.topic_id, static_cast<size_t>(request.partition.value()), before, *after));
   }
+  return records;
+}
+
+MetadataRecords Controller::end_drain(const MetadataImage& image, NodeId node) const {
+  MetadataRecords records = cancel_moves_from(image, node, states_of(image), defaults_);
+  auto& draining = *records.emplace_back().mutable_broker_draining();
+  draining.set_node_id(node.value());
+  draining.set_draining(false);
   return records;
 }
 

@@ -12,6 +12,7 @@
 #include "broker/metadata/in_sync_change.h"
 #include "broker/metadata/sessions.h"
 #include "broker/metadata/topic_config.h"
+#include "broker/metadata/warm_ups.h"
 #include "proto/cluster/metadata.pb.h"
 
 namespace sluice::broker {
@@ -28,12 +29,17 @@ struct ControllerOptions {
   size_t moves_at_once = 100;
   /// About the largest command: a thousand elections are one, a million are several.
   size_t command_bytes = 512 * 1024;
+  /// How long a broker that is to lead by plan may take to read the partition in; 0: it is not
+  /// asked to.
+  Duration warm_up_max{0};
 };
 
 struct HeartbeatReply {
   bool fenced = false;
   /// Nothing is led by it any more that another could lead.
   bool may_stop = false;
+  /// It is to lead these soon: read in now, its first fetches find them in memory.
+  std::vector<PartitionName> warm_up = {};
 };
 
 struct MovePartition {
@@ -66,6 +72,8 @@ class Controller {
   MetadataRecords tick(const Image& image, TimePoint now);
   /// The records of the last tick were not committed: they are decided on anew.
   void not_committed() { scan_all_ = true; }
+  /// The broker keeps its replicas and may get new ones: what moves them away is cancelled.
+  MetadataRecords end_drain(const MetadataImage& image, NodeId node) const;
   /// A broker began to drain.
   void spread_soon() { next_balance_ = {}; }
 
@@ -85,21 +93,29 @@ class Controller {
   void follow_time(const MetadataImage& image, TimePoint now);
   MetadataRecords change_sessions(const MetadataImage& image, BrokerStates& states,
                                   TimePoint now) const;
-  void settle_partitions(const Image& image, const BrokerStates& states, MetadataRecords& records);
-  bool settle_topic(const TopicImage& topic, const BrokerStates& states, size_t& bytes,
-                    MetadataRecords& records) const;
+  void settle_partitions(const Image& image, const BrokerStates& states, TimePoint now,
+                         MetadataRecords& records);
+  bool settle_topic(const TopicImage& topic, const BrokerStates& states, TimePoint now,
+                    MetadataRecords& records);
+  bool is_held_back(const PartitionName& name, const PartitionImage& before,
+                    const PartitionImage& after, const BrokerStates& states, TimePoint now);
   MetadataRecords spread(const MetadataImage& image, const BrokerStates& states, TimePoint now);
   bool has_handed_over(const MetadataImage& image, NodeId id, const BrokerStates& states) const;
 
   const ControllerOptions options_;
   const TopicOptions& defaults_;
   Sessions sessions_;
+  WarmUps warm_ups_;
   TimePoint last_tick_;
   TimePoint next_balance_;
   /// What the partitions were last looked at with.
   BrokerStates settled_states_;
   Image settled_image_;
   bool scan_all_ = true;
+  /// Of the records of this tick.
+  size_t settled_bytes_ = 0;
+  /// A change of leader waits until the next one has read its partition in.
+  bool holds_back_ = false;
 };
 
 }  // namespace sluice::broker

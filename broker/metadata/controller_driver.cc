@@ -154,7 +154,7 @@ io::Task<Result<HeartbeatReply>> ControllerDriver::heartbeat(Heartbeat beat) {
   const auto image = ports_.store.image();
   auto reply = core_->heartbeat(*image, beat, ports_.control.now());
   // Whoever waits to serve or to stop shall not wait for the next tick too.
-  if (reply && (reply->fenced || beat.wants_to_stop)) hurry();
+  if (reply && (reply->fenced || beat.wants_to_stop || !beat.warmed_up.empty())) hurry();
   co_return reply;
 }
 
@@ -192,12 +192,20 @@ io::Task<Result<>> ControllerDriver::move(MovePartition request) {
 
 io::Task<Result<>> ControllerDriver::drain(NodeId node, bool undo) {
   const auto turn = co_await turn_.lock();
-  CO_RETURN_IF_ERROR(check_leads());
-  MetadataRecords records(1);
-  auto& draining = *records.front().mutable_broker_draining();
-  draining.set_node_id(node.value());
-  draining.set_draining(!undo);
-  CO_RETURN_IF_ERROR(co_await commit(std::move(records)));
+  for (int attempt = 1;; ++attempt) {
+    CO_RETURN_IF_ERROR(check_leads());
+    MetadataRecords records;
+    if (undo) {
+      records = core_->end_drain(*ports_.store.image(), node);
+    } else {
+      auto& draining = *records.emplace_back().mutable_broker_draining();
+      draining.set_node_id(node.value());
+      draining.set_draining(true);
+    }
+    auto committed = co_await commit(std::move(records));
+    if (committed) break;
+    if (attempt == kAttempts || !was_overtaken(committed.error())) co_return committed;
+  }
   if (core_ != nullptr) core_->spread_soon();
   hurry();
   co_return Result<>{};

@@ -155,6 +155,22 @@ std::vector<cluster::MetadataRecord> drain_brokers(const MetadataImage& image,
   return records;
 }
 
+std::vector<cluster::MetadataRecord> cancel_moves_from(const MetadataImage& image, NodeId node,
+                                                       const BrokerStates& states,
+                                                       const TopicOptions& defaults) {
+  std::vector<cluster::MetadataRecord> records;
+  image.topics.for_each([&](const Uuid& id, const MetadataImage::TopicPointer& topic) {
+    const ElectionRules rules = election_rules(defaults, topic->configs);
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      const PartitionImage& partition = topic->partitions[i];
+      if (!has(partition.removing, node)) continue;
+      const auto after = move_cancelled(partition, rules, states);
+      if (after) records.push_back(partition_changed(id, i, partition, *after));
+    }
+  });
+  return records;
+}
+
 size_t count_replicas(const MetadataImage& image, NodeId id) {
   size_t count = 0;
   image.topics.for_each([&](const Uuid&, const MetadataImage::TopicPointer& topic) {

@@ -28,6 +28,11 @@ std::vector<cluster::MetadataRecord> drain_brokers(const MetadataImage& image,
                                                    const BrokerStates& states,
                                                    const TopicOptions& defaults, size_t at_once);
 
+/// The moves under way that take replicas from this broker, cancelled; those that cannot be go on.
+std::vector<cluster::MetadataRecord> cancel_moves_from(const MetadataImage& image, NodeId node,
+                                                       const BrokerStates& states,
+                                                       const TopicOptions& defaults);
+
 size_t count_replicas(const MetadataImage& image, NodeId id);
 
 }  // namespace sluice::broker

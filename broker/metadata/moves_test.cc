@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/metadata/elections.h"
+#include "broker/metadata/partition_codec.h"
 #include "tests/support/cluster_images.h"
 
 namespace sluice::broker {
@@ -96,6 +97,46 @@ TEST_F(MovesTest, ADrainMovesAllThatOthersCanTakeButNotAllAtOnce) {
   EXPECT_GE(to_three, 2);
   EXPECT_LE(to_three, 3);
   EXPECT_EQ(count_replicas(cluster.image, NodeId{2}), 6u);
+}
+
+TEST_F(MovesTest, AReplicaMoreIsThereOnceItIsInSync) {
+  auto begun = *moved(before, nodes({1, 2, 3}), rules, states());
+  EXPECT_EQ(begun.adding, nodes({3}));
+  EXPECT_EQ(begun.leader_epoch, LeaderEpoch{0});
+  EXPECT_EQ(settled(begun, rules, states()), begun);
+  begun.in_sync = nodes({1, 2, 3});
+  const PartitionImage done = settled(begun, rules, states());
+  EXPECT_TRUE(done.adding.empty());
+  EXPECT_EQ(done.replicas, nodes({1, 2, 3}));
+  EXPECT_EQ(done.leader, NodeId{1});
+}
+
+TEST_F(MovesTest, CancelledAReplicaThatCameIntoSyncNoLongerCounts) {
+  auto begun = *moved(before, nodes({1, 2, 3}), ElectionRules{3, false}, states());
+  begun.in_sync = nodes({2, 3});
+  begun.eligible = nodes({1});
+  const auto cancelled = move_cancelled(begun, ElectionRules{3, false}, states());
+  ASSERT_TRUE(cancelled);
+  EXPECT_EQ(cancelled->in_sync, nodes({2}));
+  EXPECT_FALSE(has(cancelled->replicas, NodeId{3}));
+  // Who led with it in the set is to lead anew.
+  EXPECT_EQ(cancelled->leader_epoch, LeaderEpoch{1});
+}
+
+TEST_F(MovesTest, TheEndOfADrainCancelsWhatMovesAwayAndNothingElse) {
+  ASSERT_TRUE(cluster.create(1, std::vector(3, before)));
+  const auto topic = cluster.image.topic(testing::topic_id(1));
+  const auto away = moved(topic->partitions[0], nodes({1, 3}), rules, states());
+  const auto other = moved(topic->partitions[1], nodes({3, 2}), rules, states());
+  ASSERT_TRUE(cluster.fold_in(partition_changed(topic->id, 0, topic->partitions[0], *away)));
+  ASSERT_TRUE(cluster.fold_in(partition_changed(topic->id, 1, topic->partitions[1], *other)));
+  const auto records = cancel_moves_from(cluster.image, NodeId{2}, states(), defaults);
+  ASSERT_EQ(records.size(), 1u);
+  ASSERT_TRUE(cluster.fold_in(records));
+  const auto after = cluster.image.topic(testing::topic_id(1));
+  EXPECT_EQ(after->partitions[0].replicas, nodes({1, 2}));
+  EXPECT_TRUE(after->partitions[0].adding.empty());
+  EXPECT_EQ(after->partitions[1].adding, nodes({3}));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/strong.h"
 #include "base/time.h"
 #include "broker/metadata/image.h"
+#include "broker/metadata/warm_ups.h"
 
 namespace sluice::broker {
 
@@ -18,6 +19,8 @@ struct Heartbeat {
   /// How far it has folded the metadata.
   uint64_t applied_index = 0;
   bool wants_to_stop = false;
+  /// What it was asked to read in, and has.
+  std::vector<PartitionName> warmed_up = {};
 };
 
 /// Who was heard of, and until when that counts. Time is handed in.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/native/cluster.h"
+#include "broker/native/wire.h"
 
 namespace sluice::broker {
 namespace {
@@ -20,6 +21,20 @@ void put_broker(const ClusterDescription::Broker& broker, const std::vector<Node
   to.set_leaders(broker.leaders);
   to.set_replicas(broker.replicas);
   to.set_behind(broker.behind);
+}
+
+void put_move(const MoveDescription& move, native::DescribeClusterResponse::Move& to) {
+  const auto& partition = move.partition;
+  to.set_topic(move.topic);
+  to.set_partition(partition.id.value());
+  to.set_leader(partition.leadership.leader.value());
+  put_nodes(partition.replicas, *to.mutable_replicas());
+  put_nodes(partition.adding, *to.mutable_adding());
+  put_nodes(partition.removing, *to.mutable_removing());
+  to.set_log_start(partition.status.log_start.value());
+  to.set_log_end(partition.status.log_end.value());
+  to.set_bytes(partition.status.bytes);
+  put_followers(partition.followers, *to.mutable_followers());
 }
 
 /// A broker that runs alone is its own voter.
@@ -56,6 +71,12 @@ io::Task<Result<>> answer_describe_cluster(NativeCall& call) {
   answer.set_under_min_in_sync(cluster.under_min_in_sync);
   answer.set_offline(cluster.offline);
   answer.set_moving(cluster.moving);
+  if (call.request.describe_cluster().moves()) {
+    const auto& topics = call.connection.services().topics;
+    for (const auto& move : topics.moves(call.connection.principal())) {
+      put_move(move, *answer.add_moves());
+    }
+  }
   co_return Result<>{};
 }
 

@@ -20,8 +20,12 @@ void put_partition(const TopicDescription::Partition& partition,
   to.set_id(partition.id.value());
   to.set_leader(partition.leadership.leader.value());
   to.set_leader_epoch(partition.leadership.epoch.value());
-  for (const auto node : partition.replicas) to.add_replicas(node.value());
-  for (const auto node : partition.in_sync) to.add_in_sync(node.value());
+  put_nodes(partition.replicas, *to.mutable_replicas());
+  put_nodes(partition.in_sync, *to.mutable_in_sync());
+  put_nodes(partition.eligible, *to.mutable_eligible());
+  put_nodes(partition.adding, *to.mutable_adding());
+  put_nodes(partition.removing, *to.mutable_removing());
+  put_followers(partition.followers, *to.mutable_followers());
   const auto& status = partition.status;
   to.set_log_start(status.log_start.value());
   to.set_high_watermark(status.high_watermark.value());

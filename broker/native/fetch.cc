@@ -93,6 +93,7 @@ FetchRequest to_service(NativeCall& call, const Named& named) {
                            ? Isolation::read_committed
                            : Isolation::read_uncommitted,
           .replica = decode_replica(request),
+          .from_follower = request.from_follower(),
           .waited = &call.exchange.times.waited};
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/uuid.h"
+#include "broker/replication/replica_set.h"
 #include "broker/server/exchange.h"
 #include "broker/server/response.h"
 #include "broker/service/topic_ref.h"
@@ -39,5 +41,20 @@ Result<Uuid> decode_topic_id(std::string_view bytes);
 Result<TopicRef> decode_topic_ref(const native::TopicRef& ref);
 
 inline std::string_view encode_topic_id(const Uuid& id) { return as_text(id.bytes()); }
+
+/// Appends node ids, and what a leader knows of its followers.
+template <class Field>
+void put_nodes(const std::vector<NodeId>& nodes, Field& to) {
+  for (const NodeId node : nodes) to.Add(node.value());
+}
+template <class Field>
+void put_followers(const std::vector<ReplicaSet::Progress>& followers, Field& to) {
+  for (const auto& follower : followers) {
+    auto& said = *to.Add();
+    said.set_node_id(follower.node.value());
+    said.set_log_end(follower.log_end.value());
+    said.set_behind_ms(follower.behind / std::chrono::milliseconds(1));
+  }
+}
 
 }  // namespace sluice::broker

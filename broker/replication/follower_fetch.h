@@ -26,8 +26,19 @@ struct FollowerFetch {
   std::optional<LeaderEpoch> last_epoch;
 };
 
-/// Where a follower's log parts from its leader's: the largest epoch at or below the follower's
-/// last one that the leader knows, and where that ends in the leader's log.
+/// Where a client's reader stands when it fetches from a partition.
+struct ReaderFetch {
+  Offset offset{0};
+  /// The leader epoch it believes in.
+  std::optional<LeaderEpoch> leader_epoch;
+  /// Epoch of the record before the offset, if it read that.
+  std::optional<LeaderEpoch> last_epoch;
+  /// It takes what a follower knows to be committed.
+  bool from_follower = false;
+};
+
+/// Where a follower's log, or what a reader has read, parts from the leader's log: the largest
+/// epoch at or below its last one that the leader knows, and where that ends in the leader's log.
 struct Divergence {
   LeaderEpoch epoch{-1};
   Offset end{-1};

@@ -144,21 +144,14 @@ io::Task<void> Partition::flush() {
 std::optional<Offset> Partition::raise(State& state, Wakes& wakes) {
   Offset to = state.rules.counts_synced ? state.own.synced_end : state.own.log_end;
   if (state.replicas != nullptr) to = state.replicas->committable(state.own);
-  const Offset from = high_watermark();
-  if (to <= from) return std::nullopt;
-  uint64_t bytes = state.uncommitted_bytes;
-  if (to < state.own.log_end) {
-    const auto share =
-        static_cast<double>(to - from) / static_cast<double>(state.own.log_end - from);
-    bytes = static_cast<uint64_t>(static_cast<double>(bytes) * share);
-  }
-  state.uncommitted_bytes -= bytes;
+  if (to <= high_watermark()) return std::nullopt;
+  const uint64_t bytes = take_committed_bytes(state, to, state.own.log_end);
   high_watermark_.store(to.value(), std::memory_order_release);
   if (state.replicas != nullptr && to >= state.replicas->epoch_start()) {
     knows_committed_.store(true, std::memory_order_release);
   }
   state.waiters.reached(to, wakes);
-  for (Watcher* reader : state.readers) reader->moved(std::max<uint64_t>(bytes, 1), wakes);
+  for (Watcher* reader : state.readers) reader->moved(bytes, wakes);
   // A follower has the bytes already: what it lacks is the news.
   for (Watcher* follower : state.followers) follower->moved(1, wakes);
   return to;

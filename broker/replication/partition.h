@@ -132,6 +132,17 @@ class Partition {
   bool watch(Watcher& watcher, WatchKind kind = WatchKind::reader);
   void unwatch(Watcher& watcher);
 
+  /// Whether a client's reader may go on from where it stands (partition_reader.cc); if what it has
+  /// read is no longer in the log, where that parts from it. Errors: those of check_readable.
+  /// A follower serves who asks for that, while it is in sync: not_leader otherwise, and
+  /// offset_out_of_range where only the leader can tell.
+  Result<std::optional<Divergence>> check_reader(const ReaderFetch& fetch) const;
+  /// As follower, as the metadata has it: whether it is in sync, and whether it only comes to be a
+  /// replica.
+  void set_standing(const PartitionImage& image);
+  /// A move copies it to this broker.
+  bool is_coming() const { return is_coming_.load(std::memory_order_relaxed); }
+
   // As leader of followers (partition_leader.cc).
 
   /// Whether the leader's log goes on from where the follower stands; if not, where they part.
@@ -140,6 +151,8 @@ class Partition {
   Result<std::optional<Divergence>> check_follower(const FollowerFetch& fetch) const;
   /// Takes note of how far the follower is, if check_follower() finds nothing.
   void follower_fetched(const FollowerFetch& fetch, TimePoint now);
+  /// How far each follower is; empty when this broker does not lead, or leads alone.
+  std::vector<ReplicaSet::Progress> followers(TimePoint now) const;
   /// Followers are to hear of the log start, though nothing else happens.
   void log_start_moved();
   /// What a follower reads: up to the log end.
@@ -215,6 +228,10 @@ class Partition {
   io::Task<void> flush();
   Error stopped_because() const;
 
+  Result<> check_reader_of_follower(const ReaderFetch& fetch) const;
+  /// Inside the lock: about how many bytes become readable when the high watermark moves to `to` in
+  /// a log that ends at `end`; at least 1.
+  uint64_t take_committed_bytes(State& state, Offset to, Offset end) const;
   Result<> check_follows(LeaderEpoch epoch) const;
   /// As follower: `committed` is known to be so, and to be in the log.
   void go_along(Offset committed);
@@ -228,6 +245,10 @@ class Partition {
   std::atomic<uint64_t> leadership_;
   /// The first epoch of the leadership that goes on without a break.
   std::atomic<int32_t> leads_since_{-1};
+  /// As follower: it is in sync, and has heard from the leader of this epoch that the logs agree.
+  std::atomic<bool> in_sync_{false};
+  std::atomic<bool> agrees_{false};
+  std::atomic<bool> is_coming_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> flushes_every_;
   /// There are followers: looked at without the lock, so that who is alone does not pay.

@@ -56,7 +56,9 @@ io::Task<Result<>> Partition::append_fetched(LeaderEpoch epoch, FetchedRecords f
         co_await log_->append(
             {.batch = batches, .leader_epoch = epoch, .origin = storage::AppendOrigin::replica}));
     end = appended.last_offset + 1;
+    state_.lock()->uncommitted_bytes += batches.size();
   }
+  agrees_.store(true, std::memory_order_release);
   go_along(std::min(fetched.high_watermark, end));
   if (fetched.log_start > ends.start) {
     CO_RETURN_IF_ERROR(co_await log_->advance_start(std::min(fetched.log_start, end)));
@@ -65,12 +67,16 @@ io::Task<Result<>> Partition::append_fetched(LeaderEpoch epoch, FetchedRecords f
 }
 
 void Partition::go_along(Offset committed) {
+  Wakes wakes;
   {
-    const auto state = state_.lock();
+    auto state = state_.lock();
     if (committed <= high_watermark()) return;
+    const uint64_t bytes = take_committed_bytes(*state, committed, log_->ends().end);
     high_watermark_.store(committed.value(), std::memory_order_release);
+    for (Watcher* reader : state->readers) reader->moved(bytes, wakes);
   }
   log_->set_high_watermark(committed);
+  wakes.resume_all();
 }
 
 io::Task<Result<FollowerCut>> Partition::cut_to(LeaderEpoch epoch, Divergence divergence) {

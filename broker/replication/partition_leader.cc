@@ -54,6 +54,12 @@ void Partition::follower_fetched(const FollowerFetch& fetch, TimePoint now) {
   if (could_join && ports_.could_join) ports_.could_join(key_);
 }
 
+std::vector<ReplicaSet::Progress> Partition::followers(TimePoint now) const {
+  const auto state = state_.lock();
+  if (!state->leads || state->replicas == nullptr) return {};
+  return state->replicas->progress(state->own.log_end, now);
+}
+
 void Partition::log_start_moved() {
   Wakes wakes;
   {

@@ -101,7 +101,9 @@ io::Task<void> Partition::follow(Leadership leadership) {
     auto state = state_.lock();
     // First: nothing is taken for committed from here on that this broker appended.
     leadership_.store(pack(leadership), std::memory_order_release);
+    agrees_.store(false, std::memory_order_release);
     state->leads = false;
+    state->uncommitted_bytes = 0;
     state->unflushed = false;
     state->replicas.reset();
     replicated_.store(false, std::memory_order_relaxed);

@@ -154,6 +154,7 @@ io::Task<Result<>> PartitionSet::take_role(std::shared_ptr<Partition> partition,
     co_return co_await partition->lead(std::move(wanted), io::Loop::current()->now());
   }
   if (partition->leadership() != leadership) co_await partition->follow(leadership);
+  partition->set_standing(wanted);
   if (ports_.fetchers != nullptr) ports_.fetchers->follow(std::move(partition), leadership);
   co_return Result<>{};
 }
@@ -260,6 +261,11 @@ void PartitionSet::directory_offline(const std::string& directory, const Error& 
               partition->log().partition().folder() + ": data directory " + directory +
                   " is offline until a restart, because: " + std::string(cause.message())));
   }
+}
+
+void PartitionSet::log_start_moved(const storage::Log& log) {
+  const auto partition = ports_.table.find({log.topic_id(), log.partition().partition});
+  if (partition != nullptr) partition->log_start_moved();
 }
 
 io::Task<void> PartitionSet::stop(Error why) {

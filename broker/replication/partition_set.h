@@ -49,6 +49,8 @@ class PartitionSet {
   std::optional<Error> failure_of(const PartitionKey& key) const;
   /// The logs of a directory take no more requests. From any loop.
   void directory_offline(const std::string& directory, const Error& cause);
+  /// Retention moved the start of a log: followers are told. From any loop.
+  void log_start_moved(const storage::Log& log);
   /// Nothing is served any more; done when no flush is in flight.
   io::Task<void> stop(Error why);
 

@@ -170,7 +170,9 @@ void ReplicaFetcher::name(const PartitionKey& key, Followed& followed,
   to.set_topic_id(std::string(as_text(key.topic_id.bytes())));
   to.set_partition(key.partition.value());
   to.set_offset(position.log_end.value());
-  to.set_max_bytes(options_.partition_bytes);
+  const bool is_slowed = ports_.throttle != nullptr && followed.partition->is_coming();
+  to.set_max_bytes(is_slowed ? ports_.throttle->at_most(options_.partition_bytes)
+                             : options_.partition_bytes);
   to.set_leader_epoch(followed.epoch.value());
   to.set_log_end(position.log_end.value());
   to.set_synced_end(position.synced_end.value());
@@ -239,6 +241,9 @@ io::Task<void> ReplicaFetcher::append(PartitionKey key, Followed& followed,
     if (batches.empty()) co_return;
     to_name_.insert(key);
     if (lane_ == FetchLane::flushed) appended_.push_back(key);
+    if (ports_.throttle == nullptr || !followed.partition->is_coming()) co_return;
+    const TimePoint next = ports_.throttle->copied(batches.size(), ports_.loop.now());
+    if (next > ports_.loop.now()) rest(key, followed, next);
     co_return;
   }
   const bool corrupt =
@@ -313,13 +318,17 @@ void ReplicaFetcher::went_well(Followed& followed) {
   if (std::exchange(followed.has_problem, false)) followed.partition->set_following_problem("");
 }
 
+void ReplicaFetcher::rest(const PartitionKey& key, Followed& followed, TimePoint until) {
+  followed.retry_at = until;
+  resting_.insert({until, key});
+  to_name_.erase(key);
+  if (std::exchange(followed.in_session, false)) to_forget_.insert(key);
+}
+
 void ReplicaFetcher::back_off(const PartitionKey& key, Followed& followed, const Error& why) {
   if (followed.retry_at) return;
   ++followed.failures;
-  followed.retry_at = ports_.loop.now() + backoff_after(followed.failures);
-  resting_.insert({*followed.retry_at, key});
-  to_name_.erase(key);
-  if (std::exchange(followed.in_session, false)) to_forget_.insert(key);
+  rest(key, followed, ports_.loop.now() + backoff_after(followed.failures));
   if (is_passing(why) && followed.failures < kFailuresInPassing) return;
   if (!std::exchange(followed.has_problem, true)) {
     ports_.log.warning("a replica does not get on, it is tried again",

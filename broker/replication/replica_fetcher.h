@@ -14,6 +14,7 @@
 #include "base/guarded.h"
 #include "base/log.h"
 #include "broker/replication/leader_link.h"
+#include "broker/replication/move_throttle.h"
 #include "broker/replication/partition.h"
 #include "io/loop.h"
 #include "io/sync.h"
@@ -37,6 +38,8 @@ struct ReplicaFetcherPorts {
   LeaderLink& link;
   std::function<ReplicaIdentity()> self;
   Logger log;
+  /// Of partitions that a move brings; null: none.
+  MoveThrottle* throttle = nullptr;
 };
 
 /// Copies the partitions that one other broker leads, over one fetch session: one coroutine on one
@@ -96,6 +99,8 @@ class ReplicaFetcher {
   io::Task<void> sync_appended();
   io::Task<void> sync_one(PartitionKey key);
   void went_well(Followed& followed);
+  /// Leaves it alone until then.
+  void rest(const PartitionKey& key, Followed& followed, TimePoint until);
   void back_off(const PartitionKey& key, Followed& followed, const Error& why);
 
   const ReplicaFetcherPorts ports_;

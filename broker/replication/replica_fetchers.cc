@@ -43,7 +43,8 @@ ReplicaFetcher& ReplicaFetchers::fetcher_of(NodeId leader, FetchLane lane) {
     io::Loop& loop = ports_.executor.worker(spread % ports_.executor.workers());
     running->link = ports_.links.link_to(leader, lane, loop);
     running->fetcher = std::make_unique<ReplicaFetcher>(
-        ReplicaFetcherPorts{loop, *running->link, ports_.self, ports_.log}, leader, lane, options_);
+        ReplicaFetcherPorts{loop, *running->link, ports_.self, ports_.log, ports_.throttle}, leader,
+        lane, options_);
     running->fetcher->start();
   }
   return *running->fetcher;

@@ -20,6 +20,8 @@ struct ReplicaFetchersPorts {
   LeaderLinks& links;
   std::function<ReplicaIdentity()> self;
   Logger log;
+  /// Of partitions that a move brings; null: none.
+  MoveThrottle* throttle = nullptr;
 };
 
 /// The fetchers of a broker, one for each leader and lane, made when they are first needed. On the

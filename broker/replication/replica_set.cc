@@ -20,7 +20,10 @@ bool is_final(const Error& error) {
 }  // namespace
 
 ReplicaSet::ReplicaSet(Leadership leadership, const PartitionImage& image, ReplicaRules rules)
-    : self_(leadership.self), epoch_start_(leadership.epoch_start), rules_(rules) {
+    : self_(leadership.self),
+      epoch_start_(leadership.epoch_start),
+      began_(leadership.now),
+      rules_(rules) {
   partition_epoch_ = image.partition_epoch;
   in_sync_ = image.in_sync;
   set_replicas(image, leadership.now);
@@ -115,6 +118,19 @@ size_t ReplicaSet::count_having(Offset end, ReplicaEnds own, bool synced) const 
     return is_in_sync(follower.node) && has_it(follower.ends);
   });
   return static_cast<size_t>(counted) + (has_it(own) ? 1 : 0);
+}
+
+std::vector<ReplicaSet::Progress> ReplicaSet::progress(Offset leader_end, TimePoint now) const {
+  std::vector<Progress> all;
+  for (const NodeId node : replicas_) {
+    const Follower* follower = find(node);
+    if (follower == nullptr) continue;
+    const bool has_all = follower->ends.log_end >= leader_end;
+    all.push_back({.node = node,
+                   .log_end = follower->ends.log_end,
+                   .behind = has_all ? Duration{0} : now - follower->caught_up.value_or(began_)});
+  }
+  return all;
 }
 
 bool ReplicaSet::could_join(NodeId node, Offset high_watermark) const {

@@ -78,6 +78,16 @@ class ReplicaSet {
   /// The change in flight is to be asked for again.
   bool wants_retry() const { return pending_ && !in_flight_ && !refused_; }
 
+  struct Progress {
+    NodeId node{-1};
+    /// -1: not heard of.
+    Offset log_end{-1};
+    /// Since when it has not had all that the leader has; 0 while it has.
+    Duration behind{0};
+  };
+  /// In the order of the replicas.
+  std::vector<Progress> progress(Offset leader_end, TimePoint now) const;
+
   const std::vector<NodeId>& in_sync() const { return in_sync_; }
   uint32_t partition_epoch() const { return partition_epoch_; }
 
@@ -102,6 +112,7 @@ class ReplicaSet {
 
   const NodeId self_;
   const Offset epoch_start_;
+  const TimePoint began_;
   ReplicaRules rules_;
   uint32_t partition_epoch_ = 0;
   std::vector<NodeId> replicas_;

@@ -172,6 +172,18 @@ TEST(Replication, TheLogStartFollowsTheLeaders) {
   }
 }
 
+TEST(Replication, WhatRetentionDropsAtTheLeaderGoesAtIdleFollowersToo) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"retention.ms", "1"}});
+  ASSERT_TRUE(world.produce(1, "old")->good());
+  // Only there: followers that have a later clock, or none of their own, go by the leader.
+  world.broker(1).logs->start();
+  ASSERT_TRUE(world.until([&] { return world.log(1).ends().start == Offset{1}; }, 600s));
+  for (const int32_t follower : {2, 3}) {
+    EXPECT_TRUE(world.until([&] { return world.log(follower).ends().start == Offset{1}; }, 20ms));
+  }
+}
+
 TEST(Replication, AReplicaWhoseNextRecordsAreDeletedBeginsAnew) {
   ReplicationWorld world;
   world.create({1, 2, 3});

@@ -99,7 +99,7 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
     const size_t limit = std::min<size_t>(
         slot.target.max_bytes, request.max_bytes - std::min(request.max_bytes, gathered.bytes));
     auto fetched = request.replica ? co_await read_replica(slot, limit, first, *request.replica)
-                                   : co_await read(slot, limit, first, request.isolation);
+                                   : co_await read(slot, limit, first, request);
     gathered.bytes += fetched.slice.length;
     const bool tells = fetched.error || fetched.divergence || fetched.slice.length > 0 ||
                        fetched.high_watermark != slot.told_high_watermark ||
@@ -116,14 +116,24 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
 }
 
 io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first,
-                                       Isolation isolation) {
+                                       const FetchRequest& request) {
   Partition& partition = *slot.partition;
-  if (auto serves = partition.check_readable(slot.target.leader_epoch); !serves) {
-    co_return refused(slot, std::move(serves).error());
+  const FetchTarget& target = slot.target;
+  auto parts = partition.check_reader({.offset = target.offset,
+                                       .leader_epoch = target.leader_epoch,
+                                       .last_epoch = target.last_fetched_epoch,
+                                       .from_follower = request.from_follower});
+  if (!parts) co_return refused(slot, std::move(parts).error());
+  if (*parts) {
+    // Without a high watermark, so that the next answer names the partition whatever it has.
+    FetchedPartition parted{.key = target.key};
+    parted.log_start = partition.log().ends().start;
+    parted.divergence = *parts;
+    co_return parted;
   }
   // Before the read: what it finds may be more than the answer says, never less.
   const Offset high_watermark = partition.high_watermark();
-  auto read = co_await partition.read(slot.target.offset, limit, first, isolation);
+  auto read = co_await partition.read(slot.target.offset, limit, first, request.isolation);
   if (!read) {
     if (read.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
     co_return refused(slot, std::move(read).error());

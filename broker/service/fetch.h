@@ -33,6 +33,8 @@ struct FetchRequest {
   Isolation isolation = Isolation::read_uncommitted;
   /// Set by a broker that replicates: it reads up to the log end, and says how far it is.
   std::optional<ReplicaIdentity> replica = std::nullopt;
+  /// A reader that takes what a follower knows to be committed.
+  bool from_follower = false;
   /// If set, grows by the time spent waiting for min_bytes.
   Duration* waited = nullptr;
 };
@@ -49,7 +51,7 @@ struct FetchedPartition {
   /// Whole batches, of which the first may begin before the asked offset; length 0: none.
   storage::FileSlice slice;
   std::optional<Leadership> leadership;
-  /// A replica's log parts from this one here.
+  /// A replica's log, or what a reader has read, parts from this one here.
   std::optional<Divergence> divergence;
 };
 
@@ -79,7 +81,8 @@ class Fetch {
   io::Task<Gathered> gather(FetchSession& session, FetchRequest request,
                             std::vector<FetchedPartition>& answer);
   void note_replica(const FetchRequest& request) const;
-  io::Task<FetchedPartition> read(FetchSlot& slot, size_t limit, bool first, Isolation isolation);
+  io::Task<FetchedPartition> read(FetchSlot& slot, size_t limit, bool first,
+                                  const FetchRequest& request);
   io::Task<FetchedPartition> read_replica(FetchSlot& slot, size_t limit, bool first,
                                           ReplicaIdentity replica);
   const PartitionTable& partitions_;

@@ -8,6 +8,7 @@
 #include "broker/metadata/placement.h"
 #include "broker/service/topic_name.h"
 #include "broker/service/topics_ports.h"
+#include "io/loop.h"
 
 namespace sluice::broker {
 namespace {
@@ -191,25 +192,46 @@ io::Task<Result<>> Topics::add_partitions(Principal /*principal*/, AddPartitions
   co_return Result<>{};
 }
 
+TopicDescription::Partition Topics::describe_partition(const TopicImage& topic,
+                                                       size_t index) const {
+  const PartitionImage& image = topic.partitions[index];
+  const PartitionKey key{topic.id, PartitionId{static_cast<int32_t>(index)}};
+  TopicDescription::Partition shown{.id = key.partition,
+                                    .leadership = {image.leader, image.leader_epoch},
+                                    .replicas = image.replicas,
+                                    .in_sync = image.in_sync,
+                                    .eligible = image.eligible,
+                                    .adding = image.adding,
+                                    .removing = image.removing};
+  if (const auto partition = ports_.table.find(key)) {
+    shown.status = partition->status();
+    shown.followers = partition->followers(io::Loop::current()->now());
+  } else if (const auto failure = ports_.partitions.failure_of(key)) {
+    shown.status.problem = failure->message();
+  }
+  return shown;
+}
+
 io::Task<Result<TopicDescription>> Topics::describe(Principal /*principal*/, TopicRef ref) {
   CO_ASSIGN_OR_RETURN(const TopicPointer topic, find_topic(*ports_.store.image(), ref));
   TopicDescription description{.name = topic->name, .id = topic->id};
   description.configs = describe_topic_config(ports_.defaults.options, topic->configs);
   for (size_t i = 0; i < topic->partitions.size(); ++i) {
-    const PartitionImage& image = topic->partitions[i];
-    const PartitionKey key{topic->id, PartitionId{static_cast<int32_t>(i)}};
-    TopicDescription::Partition shown{.id = key.partition,
-                                      .leadership = {image.leader, image.leader_epoch},
-                                      .replicas = image.replicas,
-                                      .in_sync = image.in_sync};
-    if (const auto partition = ports_.table.find(key)) {
-      shown.status = partition->status();
-    } else if (const auto failure = ports_.partitions.failure_of(key)) {
-      shown.status.problem = failure->message();
-    }
-    description.partitions.push_back(std::move(shown));
+    description.partitions.push_back(describe_partition(*topic, i));
   }
   co_return description;
+}
+
+std::vector<MoveDescription> Topics::moves(const Principal& /*principal*/) const {
+  std::vector<MoveDescription> moves;
+  for (const TopicPointer& topic : ports_.store.image()->topics_by_name()) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      const PartitionImage& partition = topic->partitions[i];
+      if (partition.adding.empty() && partition.removing.empty()) continue;
+      moves.push_back({topic->name, describe_partition(*topic, i)});
+    }
+  }
+  return moves;
 }
 
 }  // namespace sluice::broker

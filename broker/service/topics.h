@@ -62,12 +62,23 @@ struct TopicDescription {
     Leadership leadership;
     std::vector<NodeId> replicas;
     std::vector<NodeId> in_sync;
+    std::vector<NodeId> eligible;
+    std::vector<NodeId> adding;
+    std::vector<NodeId> removing;
     PartitionStatus status;
+    /// As its leader sees them; empty on another broker.
+    std::vector<ReplicaSet::Progress> followers;
   };
   std::string name;
   Uuid id;
   std::vector<Config> configs;
   std::vector<Partition> partitions;
+};
+
+/// A partition whose replicas are moved.
+struct MoveDescription {
+  std::string topic;
+  TopicDescription::Partition partition;
 };
 
 /// Topics: made, changed, looked at and taken away. Requests come and go on the caller's loop; what
@@ -83,6 +94,8 @@ class Topics {
   /// unknown_topic_or_partition, unknown_topic_id.
   io::Task<Result<>> remove(Principal principal, TopicRef topic);
   io::Task<Result<TopicDescription>> describe(Principal principal, TopicRef topic);
+  /// All moves under way, by topic and partition. Never waits.
+  std::vector<MoveDescription> moves(const Principal& principal) const;
   /// invalid_config: all or nothing.
   io::Task<Result<>> alter(Principal principal, AlterTopic request);
   /// invalid_partitions unless the total grows.
@@ -90,6 +103,7 @@ class Topics {
 
  private:
   io::Task<Result<>> undo_unless_served(CreatedTopic created);
+  TopicDescription::Partition describe_partition(const TopicImage& topic, size_t index) const;
   /// From the check that there is room for more partitions to their commit: two that pass the check
   /// at once would go over the limit together.
   io::AsyncMutex growing_;

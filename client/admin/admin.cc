@@ -47,6 +47,9 @@ Result<> Admin::move_partition(const Partition& partition, const std::vector<Nod
 Result<> Admin::cancel_move(const Partition& partition) {
   return wait_for(*core_->client, core_->admin.move_partition(partition, {}));
 }
+Result<std::vector<MoveInfo>> Admin::list_moves() {
+  return wait_for(*core_->client, core_->admin.list_moves());
+}
 Result<uint32_t> Admin::drain_broker(NodeId broker, bool undo) {
   return wait_for(*core_->client, core_->admin.drain_broker(broker, undo));
 }

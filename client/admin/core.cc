@@ -21,9 +21,13 @@ Result<> result_of(const native::ErrorInfo& error, std::string_view what) {
 }
 
 template <class Repeated>
-std::vector<NodeId> nodes(const Repeated& ids) {
-  std::vector<NodeId> out;
-  for (const int32_t id : ids) out.emplace_back(id);
+std::vector<FollowerInfo> followers(const Repeated& said) {
+  std::vector<FollowerInfo> out;
+  for (const auto& follower : said) {
+    out.push_back({.id = NodeId(follower.node_id()),
+                   .log_end = Offset(follower.log_end()),
+                   .behind = Milliseconds(follower.behind_ms())});
+  }
   return out;
 }
 
@@ -31,14 +35,19 @@ PartitionInfo partition_info(const native::DescribeTopicResponse::Partition& sai
   return {.id = PartitionId(said.id()),
           .leader = NodeId(said.leader()),
           .leader_epoch = LeaderEpoch(said.leader_epoch()),
-          .replicas = nodes(said.replicas()),
-          .in_sync = nodes(said.in_sync()),
+          .replicas = nodes_of(said.replicas()),
+          .in_sync = nodes_of(said.in_sync()),
           .log_start = Offset(said.log_start()),
           .high_watermark = Offset(said.high_watermark()),
           .log_end = Offset(said.log_end()),
           .synced_end = Offset(said.synced_end()),
           .bytes = said.bytes(),
-          .problem = said.problem()};
+          .problem = said.problem(),
+          .followers = followers(said.followers()),
+          .eligible = nodes_of(said.eligible()),
+          .adding = nodes_of(said.adding()),
+          .removing = nodes_of(said.removing()),
+          .damaged = nodes_of(said.damaged())};
 }
 
 native::ListOffsetsRequest::Special special(OffsetSpec::Kind kind) {
@@ -75,6 +84,7 @@ void take_status(const PartitionInfo& said, PartitionInfo& partition) {
   partition.synced_end = said.synced_end;
   partition.bytes = said.bytes;
   partition.problem = said.problem;
+  partition.followers = said.followers;
 }
 
 }  // namespace
@@ -143,7 +153,7 @@ io::Task<Result<TopicInfo>> AdminCore::complete(TopicInfo info, std::string name
   for (const auto& said : metadata->topics(0).partitions()) {
     const auto at = static_cast<size_t>(said.id());
     if (at >= info.partitions.size()) continue;
-    info.partitions[at].offline = nodes(said.offline());
+    info.partitions[at].offline = nodes_of(said.offline());
     if (said.leader() >= 0) leaders.insert(NodeId(said.leader()));
   }
   // Who was asked knows all.

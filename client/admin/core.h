@@ -9,6 +9,14 @@
 
 namespace sluice::client {
 
+/// A message's repeated field of node ids.
+template <class Repeated>
+std::vector<NodeId> nodes_of(const Repeated& ids) {
+  std::vector<NodeId> out;
+  for (const int32_t id : ids) out.emplace_back(id);
+  return out;
+}
+
 /// The admin behind the blocking facade, on the cluster's loop. Each call is one or two requests.
 class AdminCore {
  public:
@@ -28,6 +36,7 @@ class AdminCore {
   io::Task<Result<ClusterStatus>> cluster_status();
   /// Without replicas the move under way is cancelled.
   io::Task<Result<>> move_partition(Partition partition, std::vector<NodeId> replicas);
+  io::Task<Result<std::vector<MoveInfo>>> list_moves();
   io::Task<Result<uint32_t>> drain_broker(NodeId broker, bool undo);
   io::Task<Result<BrokerIdentity>> identify();
   io::Task<Result<>> join_cluster(BrokerIdentity broker);

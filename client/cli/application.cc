@@ -121,7 +121,9 @@ std::unique_ptr<CLI::App> make_application(Shell& shell) {
   add_cluster_join(cluster, shell);
   add_cluster_leave(cluster, shell);
   add_broker_drain(noun(*app, "broker", "Empties a broker"), shell);
-  add_partition_move(noun(*app, "partition", "Moves a partition's replicas"), shell);
+  CLI::App& partition = noun(*app, "partition", "Moves a partition's replicas");
+  add_partition_move(partition, shell);
+  add_partition_moves(partition, shell);
   add_log_dump(noun(*app, "log", "Looks at the files of a broker that is not running"), shell);
   CLI::App& bench = noun(*app, "bench", "Measures a cluster");
   add_bench_produce(bench, shell);

@@ -33,7 +33,7 @@ void add_broker_drain(CLI::App& parent, Shell& shell) {
   command.add_option("broker", *id, "The broker's node id")
       ->required()
       ->check(CLI::NonNegativeNumber);
-  command.add_flag("--undo", *undo, "The broker may have replicas again");
+  command.add_flag("--undo", *undo, "The broker may have replicas again; moves away are cancelled");
   command.footer(
       "Examples:\n"
       "  sluice broker drain 3\n"

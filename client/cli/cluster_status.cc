@@ -4,16 +4,11 @@
 #include <memory>
 
 #include "client/cli/commands.h"
+#include "client/cli/watch.h"
 #include "client/cli/words.h"
-#include "io/console.h"
-#include "io/process.h"
 
 namespace sluice::cli {
 namespace {
-
-constexpr Duration kLookAgainAfter = 2s;
-/// Of a pause, so that Ctrl-C ends it at once.
-constexpr Duration kSlice = 50ms;
 
 std::string name_of(const client::ClusterStatus::Broker& broker) {
   return "broker " + std::to_string(broker.id.value()) + " (" + broker.host + ":" +
@@ -88,35 +83,13 @@ Table brokers_of(const client::ClusterStatus& status) {
   return table;
 }
 
-Result<> look_once(const Shell& shell, client::Admin& admin) {
-  ASSIGN_OR_RETURN(const auto status, admin.cluster_status());
-  return shell.print(report_of(status));
-}
-
-void pause(const Clock& clock, Duration duration) {
-  const TimePoint until = clock.now() + duration;
-  while (clock.now() < until && !io::interrupted()) io::block_until(clock.now() + kSlice);
-}
-
-Result<> look(const Shell& shell, bool watch) {
+Result<> look(const Shell& shell, double seconds) {
   ASSIGN_OR_RETURN(const auto client, shell.connect());
   const auto admin = client->admin();
-  if (!watch) return look_once(shell, *admin);
-  const bool clears =
-      io::is_terminal(io::StandardStream::out) &&
-      (shell.format() == OutputFormat::table || shell.format() == OutputFormat::wide);
-  while (!io::interrupted()) {
-    // A cluster in trouble is what is being watched.
-    auto looked = admin->cluster_status();
-    if (clears) RETURN_IF_ERROR(shell.write("\x1b[H\x1b[2J"));
-    if (looked) {
-      RETURN_IF_ERROR(shell.print(report_of(*looked)));
-    } else {
-      shell.note(looked.error().message());
-    }
-    pause(shell.clock(), kLookAgainAfter);
-  }
-  return {};
+  return watch(shell, seconds, [&]() -> Result<Report> {
+    ASSIGN_OR_RETURN(const auto status, admin->cluster_status());
+    return report_of(status);
+  });
 }
 
 }  // namespace
@@ -169,15 +142,14 @@ Report report_of(const client::ClusterStatus& status) {
 void add_cluster_status(CLI::App& parent, Shell& shell) {
   CLI::App& command = *parent.add_subcommand(
       "status", "Shows brokers, controller and partitions, what is not well, and why");
-  const auto watch = std::make_shared<bool>(false);
-  command.add_flag("-w,--watch", *watch, "Shows it anew every two seconds");
+  const auto seconds = add_watch(command);
   command.footer(
       "Examples:\n"
       "  sluice cluster status\n"
       "  sluice cluster status --watch\n"
       "  sluice cluster status -o json");
-  command.callback([&shell, watch] {
-    shell.choose("cluster status", [&shell, watch] { return look(shell, *watch); });
+  command.callback([&shell, seconds] {
+    shell.choose("cluster status", [&shell, seconds] { return look(shell, *seconds); });
   });
 }
 

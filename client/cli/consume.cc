@@ -119,13 +119,14 @@ class Ends {
 class Consumption {
  public:
   Consumption(const Shell& shell, const Flags& flags, Printer printer, client::Consumer& consumer,
-              client::Admin& admin)
+              client::Admin& admin, bool goes_on)
       : shell_(shell),
         flags_(flags),
         printer_(std::move(printer)),
         consumer_(consumer),
         admin_(admin),
-        ends_(consumer, flags.topic) {
+        ends_(consumer, flags.topic),
+        goes_on_(goes_on) {
     out_.reserve(2 * kWriteSize);
   }
 
@@ -137,7 +138,7 @@ class Consumption {
       if (io::reader_is_gone(io::StandardStream::out)) return {};
       const uint64_t missing = flags_.count == 0 ? UINT64_MAX : flags_.count - records_;
       const size_t most = std::min<uint64_t>(kRecordsAPoll, missing);
-      ASSIGN_OR_RETURN(const auto records, consumer_.poll(most, kPollTimeout));
+      ASSIGN_OR_RETURN(const auto records, poll(most));
       RETURN_IF_ERROR(print(records));
       if (records.size() < most) {
         // The next poll may wait: what is here must be seen now.
@@ -183,6 +184,15 @@ class Consumption {
     return {};
   }
 
+  /// What was printed and is gone does not end the reading: the next poll goes on.
+  Result<std::span<const client::ConsumedRecord>> poll(size_t most) {
+    auto records = consumer_.poll(most, kPollTimeout);
+    if (records || records.error() != Errc::log_truncated || !goes_on_) return records;
+    RETURN_IF_ERROR(write());
+    shell_.warn("consume " + std::string(records.error().message()));
+    return std::span<const client::ConsumedRecord>{};
+  }
+
   Result<> print(std::span<const client::ConsumedRecord> records) {
     for (const client::ConsumedRecord& record : records) {
       if (!ends_.is_wanted(record)) continue;
@@ -207,6 +217,8 @@ class Consumption {
   client::Consumer& consumer_;
   client::Admin& admin_;
   Ends ends_;
+  /// Also behind a log that was cut.
+  const bool goes_on_;
   Bound from_;
   std::optional<Bound> until_;
   bool waits_for_time_ = false;
@@ -227,7 +239,8 @@ Result<> consume(const Shell& shell, const Flags& flags) {
   ASSIGN_OR_RETURN(const auto client, shell.connect());
   const auto consumer = client->consumer(options);
   const auto admin = client->admin();
-  return Consumption(shell, flags, std::move(printer), *consumer, *admin).run();
+  const bool goes_on = options.on_truncation != client::OnTruncation::fail;
+  return Consumption(shell, flags, std::move(printer), *consumer, *admin, goes_on).run();
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ ExitCode exit_code_of(Errc code) {
     case Errc::offset_not_available:
     case Errc::not_enough_replicas:
     case Errc::not_controller:
+    case Errc::log_truncated:
     case Errc::out_of_memory:
     case Errc::pressure:
     case Errc::cancelled:

@@ -1,7 +1,12 @@
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "client/cli/commands.h"
+#include "client/cli/partition_moves.h"
+#include "client/cli/watch.h"
+#include "io/console.h"
+#include "io/process.h"
 
 namespace sluice::cli {
 namespace {
@@ -11,7 +16,31 @@ struct Flags {
   int32_t partition = 0;
   std::vector<int32_t> replicas;
   bool cancel = false;
+  bool wait = false;
 };
+
+constexpr Duration kLookAgainAfter = 500ms;
+
+/// Until the move is over; what is left to copy is told on a terminal meanwhile. `cancelled` when
+/// the partition did not get the replicas.
+Result<> wait_for_end(const Shell& shell, client::Admin& admin, const client::Partition& partition,
+                      const std::vector<NodeId>& wanted) {
+  const bool tells = io::is_terminal(io::StandardStream::err);
+  while (!io::interrupted()) {
+    ASSIGN_OR_RETURN(const auto moves, admin.list_moves());
+    const auto move = std::ranges::find_if(moves, [&](const client::MoveInfo& one) {
+      return one.topic == partition.topic && one.partition == partition.id;
+    });
+    if (move == moves.end()) break;
+    if (tells) shell.note("left to copy: " + left_of(*move));
+    pause(shell.clock(), kLookAgainAfter);
+  }
+  if (io::interrupted()) return fail(Errc::cancelled, "the move goes on without being watched");
+  ASSIGN_OR_RETURN(const auto topic, admin.describe_topic(partition.topic));
+  const auto at = static_cast<size_t>(partition.id.value());
+  if (at < topic.partitions.size() && topic.partitions[at].replicas == wanted) return {};
+  return fail(Errc::cancelled, "the move was cancelled, or replaced by another one");
+}
 
 Result<> move(const Shell& shell, const Flags& flags) {
   if (flags.cancel != flags.replicas.empty()) {
@@ -42,7 +71,11 @@ Result<> move(const Shell& shell, const Flags& flags) {
     return shell.say("cancelled the move of " + name, std::move(document), name);
   }
   RETURN_IF_ERROR(admin->move_partition(partition, replicas));
-  return shell.say("moving " + name + " to " + to + "; see sluice topic describe " + flags.topic,
+  if (flags.wait) {
+    RETURN_IF_ERROR(wait_for_end(shell, *admin, partition, replicas));
+    return shell.say("moved " + name + " to " + to, std::move(document), name);
+  }
+  return shell.say("moving " + name + " to " + to + "; see sluice partition moves",
                    std::move(document), name);
 }
 
@@ -61,9 +94,11 @@ void add_partition_move(CLI::App& parent, Shell& shell) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command.add_flag("--cancel", flags->cancel, "Back to what it was before the move under way");
+  command.add_flag("--wait", flags->wait, "Ends when the move has");
   command.footer(
       "Examples:\n"
       "  sluice partition move orders 0 --replicas 1,2,3\n"
+      "  sluice partition move orders 0 --replicas 1,2,3 --wait\n"
       "  sluice partition move orders 0 --cancel");
   command.callback([&shell, flags] {
     shell.choose("partition move " + flags->topic + " " + std::to_string(flags->partition),

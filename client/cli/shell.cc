@@ -158,7 +158,10 @@ Result<> Shell::say(std::string line, Json document, std::string name) const {
 }
 
 void Shell::note(std::string_view line) const {
-  if (flags_.quiet) return;
+  if (!flags_.quiet) warn(line);
+}
+
+void Shell::warn(std::string_view line) const {
   // Nobody to tell when standard error is gone.
   static_cast<void>(io::write_all(io::StandardStream::err, std::string(line) + "\n"));
 }

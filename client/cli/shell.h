@@ -65,6 +65,8 @@ class Shell {
   Result<> say(std::string line, Json document, std::string name) const;
   /// To standard error, unless -q.
   void note(std::string_view line) const;
+  /// To standard error, also with -q.
+  void warn(std::string_view line) const;
   /// Asks on a terminal; elsewhere --yes must stand for the answer. `cancelled` when it is no.
   Result<> confirm(const std::string& question) const;
 

@@ -1,13 +1,13 @@
 #include <memory>
 
 #include "client/cli/commands.h"
+#include "client/cli/watch.h"
 
 namespace sluice::cli {
 namespace {
 
-Result<> list(const Shell& shell, bool all) {
-  ASSIGN_OR_RETURN(const auto client, shell.connect());
-  ASSIGN_OR_RETURN(const auto topics, client->admin()->list_topics());
+Result<Report> report_of(client::Admin& admin, bool all) {
+  ASSIGN_OR_RETURN(const auto topics, admin.list_topics());
   Report report{.document = Json::array()};
   Table table{.columns = {{"NAME"},
                           {"PARTITIONS", true},
@@ -28,7 +28,13 @@ Result<> list(const Shell& shell, bool all) {
     report.names.push_back(topic.name);
   }
   report.tables.push_back(std::move(table));
-  return shell.print(report);
+  return report;
+}
+
+Result<> list(const Shell& shell, bool all, double seconds) {
+  ASSIGN_OR_RETURN(const auto client, shell.connect());
+  const auto admin = client->admin();
+  return watch(shell, seconds, [&] { return report_of(*admin, all); });
 }
 
 }  // namespace
@@ -37,13 +43,16 @@ void add_topic_list(CLI::App& parent, Shell& shell) {
   CLI::App& command = *parent.add_subcommand("list", "Lists the topics");
   const auto all = std::make_shared<bool>(false);
   command.add_flag("-a,--all", *all, "Internal topics too");
+  const auto seconds = add_watch(command);
   command.footer(
       "Examples:\n"
       "  sluice topic list\n"
       "  sluice topic list -o name\n"
+      "  sluice topic list --watch=5\n"
       "  sluice topic list --all -o json");
-  command.callback(
-      [&shell, all] { shell.choose("topic list", [&shell, all] { return list(shell, *all); }); });
+  command.callback([&shell, all, seconds] {
+    shell.choose("topic list", [&shell, all, seconds] { return list(shell, *all, *seconds); });
+  });
 }
 
 }  // namespace sluice::cli

@@ -8,6 +8,7 @@ namespace {
 
 /// A batch's records inflate to at most this.
 constexpr size_t kMaxInflated = 512_MiB;
+constexpr size_t kTruncationsKept = 100;
 
 std::string label(const Partition& partition) {
   return partition.topic + "-" + std::to_string(partition.id.value());
@@ -45,7 +46,15 @@ void Assignment::restart(AssignedPartition& partition, SeekTarget to) {
   partition.failures = 0;
   partition.retry_at = TimePoint::min();
   partition.error.reset();
-  if (const auto* offset = std::get_if<Offset>(&to)) partition.position = *offset;
+  partition.parted_from.reset();
+  const auto* offset = std::get_if<Offset>(&to);
+  // Who goes elsewhere says nothing of what is before that.
+  if (offset != nullptr && *offset == partition.position) {
+    partition.trail.back_to(*offset);
+  } else {
+    partition.trail.forget();
+  }
+  if (offset != nullptr) partition.position = *offset;
   drop_buffered(partition);
   wanted_.notify_all();
 }
@@ -120,7 +129,9 @@ void Assignment::add(const PartitionRef& ref, Chunk chunk) {
         break;
       }
       if (!*batch) break;
-      partition.fetch_from = std::max(partition.fetch_from, (*batch)->header().next_offset());
+      const record::BatchHeader& header = (*batch)->header();
+      partition.trail.read(header.leader_epoch, header.base_offset);
+      partition.fetch_from = std::max(partition.fetch_from, header.next_offset());
       ++batches;
     }
     chunk.bytes = chunk.bytes.first(cursor.position());
@@ -144,8 +155,67 @@ void Assignment::refetch(const PartitionRef& ref, SeekTarget to) {
   const auto set = [&](AssignedPartition& partition) {
     partition.seek = to;
     partition.version = ++last_version_;
+    partition.trail.forget();
   };
   if (update(ref, set)) wanted_.notify_all();
+}
+
+bool Assignment::part(const PartitionRef& ref, LeaderEpoch epoch, Offset end) {
+  bool changed = false;
+  const auto cut = [&](AssignedPartition& partition) {
+    const auto parting = partition.trail.part(epoch, end);
+    const Offset before = partition.fetch_from;
+    const LeaderEpoch last = partition.trail.last();
+    // What is buffered is of the log that is gone, or is fetched again.
+    drop_buffered(partition);
+    const Offset position = partition.parted_from.value_or(partition.position);
+    const Offset to = std::min(parting.at, partition.position);
+    if (to < partition.position) partition.parted_from = position;
+    partition.position = partition.fetch_from = to;
+    partition.trail.back_to(to);
+    changed = partition.fetch_from != before || partition.trail.last() != last;
+    if (changed) partition.version = ++last_version_;
+    if (parting.certain && partition.parted_from) truncated(partition, position);
+  };
+  if (update(ref, cut)) ready_.notify_all();
+  return changed;
+}
+
+bool Assignment::agree(const PartitionRef& ref) {
+  bool was_in_doubt = false;
+  const auto settle = [&](AssignedPartition& partition) {
+    if (!partition.parted_from) return;
+    was_in_doubt = true;
+    truncated(partition, *partition.parted_from);
+  };
+  if (update(ref, settle) && was_in_doubt) ready_.notify_all();
+  return was_in_doubt;
+}
+
+void Assignment::truncated(AssignedPartition& partition, Offset position) {
+  const Offset parts_at = partition.position;
+  partition.parted_from.reset();
+  partition.version = ++last_version_;
+  truncations_.push_back({partition.name, position, parts_at});
+  if (truncations_.size() > kTruncationsKept) truncations_.pop_front();
+  if (options_.on_truncation == OnTruncation::resume) return;
+  std::string text = label(partition.name) + ": what was read from offset " +
+                     std::to_string(parts_at.value()) + " to " + std::to_string(position.value()) +
+                     " is no longer in the log, a leader without it was elected; ";
+  if (options_.on_truncation == OnTruncation::fail) {
+    partition.position = position;
+    text += "seek to where to go on";
+  } else {
+    text += "reading goes on at " + std::to_string(parts_at.value());
+  }
+  partition.error = Error(Errc::log_truncated, std::move(text));
+}
+
+std::vector<Truncation> Assignment::take_truncations() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Truncation> out(truncations_.begin(), truncations_.end());
+  truncations_.clear();
+  return out;
 }
 
 Result<OpenBatch> Assignment::open_batch(const Chunk& chunk, const record::BatchView& batch) {
@@ -248,6 +318,9 @@ Result<std::span<const ConsumedRecord>> Assignment::take(size_t max_records) {
     }
     // The records before it come first, and alone.
     if (partition.error && records_.empty() && !partition.has_records()) {
+      if (*partition.error == Errc::log_truncated && options_.on_truncation == OnTruncation::fail) {
+        return fail(*partition.error);
+      }
       Error error = *std::exchange(partition.error, std::nullopt);
       if (!partition.seek) restart(partition, partition.position);
       wanted_.notify_all();
@@ -281,7 +354,8 @@ ConsumerMetrics Assignment::metrics() const {
           .fetches = 0,
           .batches = batches_total_,
           .buffer_used = memory_->held(),
-          .buffer_total = memory_->total()};
+          .buffer_total = memory_->total(),
+          .bytes_from_followers = 0};
 }
 
 }  // namespace sluice::client

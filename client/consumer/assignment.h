@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -53,6 +54,13 @@ class Assignment {
   /// Adds what a fetch brought, unless it is stale.
   void add(const PartitionRef& ref, Chunk chunk);
   void set_error(const PartitionRef& ref, Error error);
+  /// The broker's log has no more of the reader's last epoch than its largest one below, which ends
+  /// at `end`: what was read behind that is gone. False when this changes nothing.
+  bool part(const PartitionRef& ref, LeaderEpoch epoch, Offset end);
+  /// The broker's log goes on from where the reader stands. True when that was in doubt: what came
+  /// is to be fetched again, behind the news.
+  bool agree(const PartitionRef& ref);
+  std::vector<Truncation> take_truncations();
   /// Goes on fetching at `to`; nothing is buffered.
   void refetch(const PartitionRef& ref, SeekTarget to);
   /// Under the lock, in for_each: take() is to notify wanted() when so much memory is available.
@@ -73,6 +81,8 @@ class Assignment {
   void lend(const OpenBatch& open);
   void restart(AssignedPartition& partition, SeekTarget to);
   void drop_buffered(AssignedPartition& partition);
+  /// The application has read what is gone from where it stands now on.
+  void truncated(AssignedPartition& partition, Offset position);
   void ask_for_more();
 
   const ConsumerOptions options_;
@@ -82,6 +92,7 @@ class Assignment {
   uint64_t last_version_ = 0;
   size_t turn_ = 0;
   size_t wanted_memory_ = 0;
+  std::deque<Truncation> truncations_;
   io::Signal ready_;
   io::Signal wanted_;
 

@@ -32,6 +32,10 @@ Result<std::span<const ConsumedRecord>> Consumer::poll(size_t max_records, Milli
 
 void Consumer::wake() { core_->consumer.wake(); }
 
+std::vector<Truncation> Consumer::truncations() {
+  return core_->consumer.assignment().take_truncations();
+}
+
 Result<Offset> Consumer::position(const Partition& partition) const {
   return core_->consumer.assignment().position(partition);
 }

@@ -111,6 +111,7 @@ io::Task<void> ConsumerCore::close() {
 ConsumerMetrics ConsumerCore::metrics() const {
   ConsumerMetrics metrics = assignment_.metrics();
   metrics.fetches = fetcher_.fetches();
+  metrics.bytes_from_followers = fetcher_.bytes_from_followers();
   return metrics;
 }
 

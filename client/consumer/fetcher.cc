@@ -10,6 +10,8 @@ namespace {
 /// How long a fetch waits at the broker while some partitions are left out of it: they should be
 /// asked for again as soon as poll() has made room.
 constexpr std::chrono::milliseconds kPartialWait{20};
+/// How long a partition is read from its leader before a nearer replica is looked for again.
+constexpr Duration kLookNearerAfter = 10s;
 
 /// The answer to question `at`; a time was asked for behind the end.
 Result<Offset> offset_said(const native::ListOffsetsResponse& said, int at, bool by_time) {
@@ -47,14 +49,19 @@ void Fetcher::put_off(AssignedPartition& partition) {
 std::vector<Fetcher::Unplaced> Fetcher::unplaced(std::optional<TimePoint>& retry_at) {
   std::vector<Unplaced> out;
   assignment_.for_each([&](const auto& partition) {
-    if (partition->error || (!partition->seek && partition->leader.value() >= 0)) return;
-    if (partition->retry_at > now()) {
-      retry_at = std::min(retry_at.value_or(partition->retry_at), partition->retry_at);
+    if (partition->error) return;
+    const bool placed = !partition->seek && partition->leader.value() >= 0;
+    if (placed && !partition->look_nearer_at) return;
+    const TimePoint due = placed ? *partition->look_nearer_at : partition->retry_at;
+    if (due > now()) {
+      retry_at = std::min(retry_at.value_or(due), due);
       return;
     }
     out.push_back({.ref = {partition, partition->version},
                    .target = partition->seek.value_or(SeekTarget(partition->fetch_from)),
-                   .failed = partition->failures > 0});
+                   .fresh = placed || partition->failures > 0,
+                   .placed = placed});
+    if (placed) partition->look_nearer_at.reset();
   });
   return out;
 }
@@ -85,20 +92,31 @@ io::Task<void> Fetcher::place(std::vector<Unplaced> todo) {
     const std::string& name = what.ref.name().topic;
     auto known = topics.find(name);
     if (known == topics.end()) {
-      auto asked = co_await cluster_.topic(name, what.failed);
+      auto asked = co_await cluster_.topic(name, what.fresh);
       known = topics.emplace(name, std::move(asked)).first;
     }
     const PartitionRef ref = what.ref;
+    const bool placed = what.placed;
     if (known->second) {
       if (locate(std::move(what), **known->second, by_leader)) continue;
     } else if (const Error& why = known->second.error();
-               !why.retriable() || why == Errc::unknown_topic_or_partition) {
+               !placed && (!why.retriable() || why == Errc::unknown_topic_or_partition)) {
       assignment_.set_error(ref, why);
       continue;
     }
-    assignment_.update(ref, [this](auto& partition) { put_off(partition); });
+    not_found(ref, placed);
   }
   for (auto& [leader, located] : by_leader) co_await resolve(leader, std::move(located));
+}
+
+void Fetcher::not_found(const PartitionRef& ref, bool placed) {
+  assignment_.update(ref, [this, placed](auto& partition) {
+    if (placed) {
+      partition.look_nearer_at = now() + kLookNearerAfter;
+    } else {
+      put_off(partition);
+    }
+  });
 }
 
 /// False when there is no leader now.
@@ -111,9 +129,30 @@ bool Fetcher::locate(Unplaced what, const TopicMetadata& topic,
   }
   const auto leader = topic.leaders[static_cast<size_t>(id)];
   if (leader.node.value() < 0) return false;
-  by_leader[leader.node].push_back(
-      {.ref = std::move(what.ref), .target = what.target, .topic_id = topic.id, .leader = leader});
+  const auto& in_sync = topic.in_sync[static_cast<size_t>(id)];
+  NodeId source{-1};
+  assignment_.update(what.ref,
+                     [&](auto& partition) { source = source_of(partition, in_sync, leader.node); });
+  by_leader[leader.node].push_back({.ref = std::move(what.ref),
+                                    .target = what.target,
+                                    .topic_id = topic.id,
+                                    .leader = leader,
+                                    .source = source});
   return true;
+}
+
+/// A replica in the client's rack, another one for each partition; else the leader.
+NodeId Fetcher::source_of(const AssignedPartition& partition, const std::vector<NodeId>& in_sync,
+                          NodeId leader) const {
+  if (options_.rack.empty() || cluster_.rack_of(leader) == options_.rack) return leader;
+  // It has just fallen back.
+  if (partition.look_nearer_at) return leader;
+  std::vector<NodeId> near;
+  for (const NodeId node : in_sync) {
+    if (cluster_.rack_of(node) == options_.rack) near.push_back(node);
+  }
+  if (near.empty()) return leader;
+  return near[static_cast<size_t>(partition.name.id.value()) % near.size()];
 }
 
 /// Turns beginnings, ends and times into offsets with one request to the leader.
@@ -170,23 +209,31 @@ void Fetcher::settle_place(const Located& located, Offset offset) {
     partition.topic_id = located.topic_id;
     partition.leader = located.leader.node;
     partition.leader_epoch = located.leader.epoch;
-    if (partition.seek && !partition.has_records()) partition.position = offset;
+    partition.source = located.source;
+    const bool could_be_nearer = located.source == located.leader.node && !options_.rack.empty() &&
+                                 cluster_.rack_of(located.source) != options_.rack;
+    if (could_be_nearer && !partition.look_nearer_at) {
+      partition.look_nearer_at = now() + kLookNearerAfter;
+    }
+    // Without a seek it only moves elsewhere, and may have been fetched from meanwhile.
+    if (!partition.seek) return;
+    if (!partition.has_records()) partition.position = offset;
     partition.seek.reset();
     partition.fetch_from = offset;
   });
 }
 
 void Fetcher::start_sessions() {
-  std::set<NodeId> leaders;
+  std::set<NodeId> sources;
   assignment_.for_each([&](const auto& partition) {
-    if (partition->leader.value() >= 0) leaders.insert(partition->leader);
+    if (partition->leader.value() >= 0) sources.insert(partition->source);
   });
-  for (const NodeId leader : leaders) {
-    if (!running_.contains(leader)) scope_.start(fetch_from(leader));
+  for (const NodeId source : sources) {
+    if (!running_.contains(source)) scope_.start(fetch_from(source));
   }
 }
 
-Fetcher::Plan Fetcher::plan(NodeId leader) {
+Fetcher::Plan Fetcher::plan(NodeId source) {
   const auto& memory = *assignment_.memory();
   Plan out;
   const TimePoint at = now();
@@ -194,7 +241,7 @@ Fetcher::Plan Fetcher::plan(NodeId leader) {
   // A share of the buffer each, so that one partition cannot fill it: half is being polled.
   const size_t share = memory.total() / (2 * std::max<size_t>(1, assignment_.size()));
   assignment_.for_each([&](const auto& partition) {
-    if (partition->leader != leader || partition->seek) return;
+    if (partition->source != source || partition->leader.value() < 0 || partition->seek) return;
     out.any = true;
     if (partition->paused || partition->error) return;
     if (partition->retry_at > at) {
@@ -215,23 +262,24 @@ Fetcher::Plan Fetcher::plan(NodeId leader) {
                           .topic_id = partition->topic_id,
                           .offset = partition->fetch_from,
                           .leader_epoch = partition->leader_epoch,
+                          .last_epoch = partition->trail.last(),
                           .max_bytes = static_cast<uint32_t>(limit)});
   });
   return out;
 }
 
-io::Task<void> Fetcher::fetch_from(NodeId leader) {
+io::Task<void> Fetcher::fetch_from(NodeId source) {
   Session session;
-  running_[leader] = &session;
+  running_[source] = &session;
   while (!stopped_) {
     const uint64_t ticket = assignment_.wanted().ticket();
-    const Plan next = plan(leader);
+    const Plan next = plan(source);
     if (!next.any) break;
     if (next.wanted.empty()) {
       co_await assignment_.wanted().wait(ticket, next.retry_at);
       continue;
     }
-    auto fetched = co_await fetch_once(leader, session, next);
+    auto fetched = co_await fetch_once(source, session, next);
     if (fetched || stopped_) continue;
     if (fetched.error() == Errc::unknown_session) {
       session.epoch = 0;
@@ -239,9 +287,9 @@ io::Task<void> Fetcher::fetch_from(NodeId leader) {
     }
     if (session.connection) co_await session.connection->shut_down();
     session.connection.reset();
-    lose_leader(leader);
+    lose_source(source);
   }
-  running_.erase(leader);
+  running_.erase(source);
   if (session.connection) co_await session.connection->shut_down();
 }
 
@@ -250,6 +298,7 @@ native::RequestHeader Fetcher::request(Session& session, const Plan& plan) const
   auto& fetch = *header.mutable_fetch();
   if (session.epoch == 0) session.told.clear();
   fetch.set_session_epoch(session.epoch);
+  fetch.set_from_follower(!options_.rack.empty());
   const std::chrono::milliseconds wait =
       plan.partial ? std::min<std::chrono::milliseconds>(kPartialWait, options_.fetch_max_wait)
                    : options_.fetch_max_wait;
@@ -262,12 +311,14 @@ native::RequestHeader Fetcher::request(Session& session, const Plan& plan) const
     const Told now{.offset = wanted.offset,
                    .max_bytes = wanted.max_bytes,
                    .leader_epoch = wanted.leader_epoch,
+                   .last_epoch = wanted.last_epoch,
                    .session_epoch = session.epoch};
     auto [told, is_new] =
         session.told.try_emplace({wanted.topic_id, wanted.ref.name().id.value()}, now);
     Told& before = told->second;
     const bool same = !is_new && before.offset == now.offset && before.max_bytes == now.max_bytes &&
-                      before.leader_epoch == now.leader_epoch;
+                      before.leader_epoch == now.leader_epoch &&
+                      before.last_epoch == now.last_epoch;
     before = now;
     if (same) continue;
     auto& partition = *fetch.add_partitions();
@@ -276,6 +327,9 @@ native::RequestHeader Fetcher::request(Session& session, const Plan& plan) const
     partition.set_offset(wanted.offset.value());
     partition.set_max_bytes(wanted.max_bytes);
     partition.set_leader_epoch(wanted.leader_epoch.value());
+    if (wanted.last_epoch.value() >= 0) {
+      partition.set_last_fetched_epoch(wanted.last_epoch.value());
+    }
   }
   std::erase_if(session.told, [&](const auto& entry) {
     if (entry.second.session_epoch == session.epoch) return false;
@@ -288,12 +342,12 @@ native::RequestHeader Fetcher::request(Session& session, const Plan& plan) const
   return header;
 }
 
-io::Task<Result<>> Fetcher::fetch_once(NodeId leader, Session& session, const Plan& plan) {
+io::Task<Result<>> Fetcher::fetch_once(NodeId source, Session& session, const Plan& plan) {
   if (!session.connection || session.connection->closed()) {
     if (session.connection) co_await session.connection->shut_down();
     session.connection.reset();
     session.epoch = 0;
-    auto connection = co_await cluster_.dedicated(leader);
+    auto connection = co_await cluster_.dedicated(source);
     if (!connection) co_return fail(std::move(connection).error());
     session.connection = *connection;
     if (stopped_) co_return fail(Errc::cancelled);
@@ -345,18 +399,44 @@ void Fetcher::receive(const Plan& plan, Answer answer) {
       refuse(ref, said.error());
       continue;
     }
+    if (said.has_diverging_end()) {
+      part(ref, said);
+      continue;
+    }
+    if (assignment_.agree(ref)) continue;
     assignment_.update(ref, [&](auto& partition) {
       partition.high_watermark = Offset(said.high_watermark());
       partition.log_start = Offset(said.log_start());
       partition.failures = 0;
+      if (partition.source != partition.leader) {
+        bytes_from_followers_.fetch_add(said.size(), std::memory_order_relaxed);
+      }
     });
     if (!bytes.empty()) assignment_.add(ref, {owner, bytes});
   }
 }
 
+void Fetcher::part(const PartitionRef& ref, const native::FetchResponse::Partition& said) {
+  if (assignment_.part(ref, LeaderEpoch(said.diverging_epoch()), Offset(said.diverging_end()))) {
+    return;
+  }
+  // A broker that says the same again and again must not be asked all the time.
+  assignment_.update(ref, [this](auto& partition) { put_off(partition); });
+}
+
 void Fetcher::refuse(const PartitionRef& ref, const native::ErrorInfo& error) {
   const Errc code = errc_from_wire(error.code());
-  if (code == Errc::offset_out_of_range && options_.offset_reset != OffsetReset::fail) {
+  bool fell_back = false;
+  assignment_.update(ref, [&](auto& partition) {
+    fell_back = fall_back(partition);
+    if (fell_back && leader_moved(code)) {
+      partition.leader = NodeId(-1);
+      put_off(partition);
+    }
+  });
+  if (fell_back) {
+    assignment_.wanted().notify_all();
+  } else if (code == Errc::offset_out_of_range && options_.offset_reset != OffsetReset::fail) {
     // Where the log begins or ends now may lie before what is buffered: fetched behind that, its
     // records would be passed over as read. So the buffer is read first.
     bool buffered = false;
@@ -380,9 +460,16 @@ void Fetcher::refuse(const PartitionRef& ref, const native::ErrorInfo& error) {
   }
 }
 
-void Fetcher::lose_leader(NodeId leader) {
+bool Fetcher::fall_back(AssignedPartition& partition) {
+  if (partition.source == partition.leader) return false;
+  partition.source = partition.leader;
+  partition.look_nearer_at = now() + kLookNearerAfter;
+  return true;
+}
+
+void Fetcher::lose_source(NodeId source) {
   assignment_.for_each([&](const auto& partition) {
-    if (partition->leader != leader) return;
+    if (partition->source != source || fall_back(*partition)) return;
     partition->leader = NodeId(-1);
     put_off(*partition);
   });

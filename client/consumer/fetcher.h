@@ -13,8 +13,9 @@
 
 namespace sluice::client {
 
-/// Keeps the buffers of an assignment filled, on the client's loop: finds leaders and offsets, and
-/// runs one fetch session a leader, each on a connection of its own because a fetch waits there.
+/// Keeps the buffers of an assignment filled, on the client's loop: finds leaders, replicas that
+/// are nearer, and offsets, and runs one fetch session a broker, each on a connection of its own
+/// because a fetch waits there.
 class Fetcher {
  public:
   Fetcher(Cluster& cluster, Assignment& assignment, const ConsumerOptions& options)
@@ -25,6 +26,9 @@ class Fetcher {
   /// Until stop(); then all its connections are closed.
   io::Task<void> run();
   void stop();
+  uint64_t bytes_from_followers() const {
+    return bytes_from_followers_.load(std::memory_order_relaxed);
+  }
   uint64_t fetches() const { return fetches_.load(std::memory_order_relaxed); }
 
  private:
@@ -32,14 +36,17 @@ class Fetcher {
   struct Unplaced {
     PartitionRef ref;
     SeekTarget target;
-    /// Where it was found went wrong: what is known of the topic may be old.
-    bool failed = false;
+    /// What is known of the topic may be old: it was looked for in vain, or may have come nearer.
+    bool fresh = false;
+    /// It is fetched meanwhile.
+    bool placed = false;
   };
   struct Located {
     PartitionRef ref;
     SeekTarget target;
     std::string topic_id;
     TopicMetadata::Leader leader;
+    NodeId source;
   };
   /// A partition to be fetched, as the request names it.
   struct Wanted {
@@ -47,13 +54,15 @@ class Fetcher {
     std::string topic_id;
     Offset offset;
     LeaderEpoch leader_epoch;
+    /// Of the last record before the offset; -1 when it is not known.
+    LeaderEpoch last_epoch;
     uint32_t max_bytes;
   };
   struct Plan {
     std::vector<Wanted> wanted;
     /// Some partition of the leader has enough buffered: do not wait long.
     bool partial = false;
-    /// The leader has partitions of the assignment at all.
+    /// Partitions of the assignment are fetched from the broker at all.
     bool any = false;
     /// When one that failed may be tried again.
     std::optional<TimePoint> retry_at;
@@ -64,6 +73,7 @@ class Fetcher {
     Offset offset;
     uint32_t max_bytes;
     LeaderEpoch leader_epoch;
+    LeaderEpoch last_epoch;
     uint32_t session_epoch;
   };
   struct Session {
@@ -78,16 +88,23 @@ class Fetcher {
   bool locate(Unplaced what, const TopicMetadata& topic,
               std::map<NodeId, std::vector<Located>>& by_leader);
   io::Task<void> resolve(NodeId leader, std::vector<Located> located);
+  NodeId source_of(const AssignedPartition& partition, const std::vector<NodeId>& in_sync,
+                   NodeId leader) const;
   void settle_place(const Located& located, Offset offset);
   void start_sessions();
 
-  io::Task<void> fetch_from(NodeId leader);
-  io::Task<Result<>> fetch_once(NodeId leader, Session& session, const Plan& plan);
-  Plan plan(NodeId leader);
+  io::Task<void> fetch_from(NodeId source);
+  io::Task<Result<>> fetch_once(NodeId source, Session& session, const Plan& plan);
+  Plan plan(NodeId source);
   native::RequestHeader request(Session& session, const Plan& plan) const;
   void receive(const Plan& plan, Answer answer);
+  void part(const PartitionRef& ref, const native::FetchResponse::Partition& said);
   void refuse(const PartitionRef& ref, const native::ErrorInfo& error);
-  void lose_leader(NodeId leader);
+  void lose_source(NodeId source);
+  /// To the leader, after a source that is nearer refused or went away; true when it was one.
+  bool fall_back(AssignedPartition& partition);
+  /// Looks for it again later.
+  void not_found(const PartitionRef& ref, bool placed);
   /// Leaves the partition alone for a while.
   void put_off(AssignedPartition& partition);
 
@@ -98,6 +115,7 @@ class Fetcher {
   // Ordered, so that a simulated run does not depend on addresses.
   std::map<NodeId, Session*> running_;
   std::atomic<uint64_t> fetches_{0};
+  std::atomic<uint64_t> bytes_from_followers_{0};
   io::Scope scope_;
 };
 

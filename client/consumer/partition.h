@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "client/connection.h"
+#include "client/consumer/epoch_trail.h"
 #include "client/include/sluice/consumer.h"
 #include "proto/record/batch.h"
 #include "proto/record/records.h"
@@ -120,12 +121,20 @@ struct AssignedPartition {
   std::string topic_id;
   NodeId leader{-1};
   LeaderEpoch leader_epoch{-1};
+  /// Where it is fetched from: the leader, or a replica in sync that is nearer.
+  NodeId source{-1};
+  /// When to look for a nearer source again.
+  std::optional<TimePoint> look_nearer_at;
 
   /// Where fetching is to go on, until that is an offset.
   std::optional<SeekTarget> seek;
   /// Of the next record poll() returns, and of the next fetch.
   Offset position{0};
   Offset fetch_from{0};
+  /// Of what lies before fetch_from.
+  EpochTrail trail;
+  /// The position before the log was found cut, while it is not known how far.
+  std::optional<Offset> parted_from;
   /// Another one whenever what is under way is of no use any more; never used twice.
   uint64_t version = 0;
   bool paused = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ class ThreeBrokers {
   explicit ThreeBrokers(size_t count = 3);
   ~ThreeBrokers();
 
+  /// Of one broker besides what all get, from its next start on.
+  std::map<int, std::vector<std::string>> arguments_of;
+
   /// Starts those that are not running, and waits until each is ready.
   void start();
   Broker& broker(int id) { return *brokers_.at(static_cast<size_t>(id - 1)).process; }
@@ -29,6 +33,7 @@ class ThreeBrokers {
   /// SIGTERM; the exit code.
   int stop(int id);
 
+  std::filesystem::path data_of(int id) const { return options_of(id).data; }
   /// Comma separated.
   std::string addresses() const;
   std::unique_ptr<client::Client> client() const;

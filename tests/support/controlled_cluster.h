@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "broker/metadata/controller.h"
 #include "tests/support/cluster_images.h"
@@ -19,12 +20,16 @@ class ControlledCluster : public FoldedCluster {
   }
 
   void restart_controller() {
-    core.emplace(broker::ControllerOptions{.self = NodeId{1}, .command_bytes = command_bytes},
-                 defaults, image, now);
+    core.emplace(
+        broker::ControllerOptions{
+            .self = NodeId{1}, .command_bytes = command_bytes, .warm_up_max = warm_up_max},
+        defaults, image, now);
   }
   /// What it says of its registration.
-  Result<broker::HeartbeatReply> beat(int32_t id, bool wants_to_stop = false) {
-    return core->heartbeat(image, {NodeId{id}, epoch_of(id), image.version, wants_to_stop}, now);
+  Result<broker::HeartbeatReply> beat(int32_t id, bool wants_to_stop = false,
+                                      std::vector<broker::PartitionName> warmed_up = {}) {
+    return core->heartbeat(
+        image, {NodeId{id}, epoch_of(id), image.version, wants_to_stop, std::move(warmed_up)}, now);
   }
   /// Commits what is decided until nothing is; the number of commands.
   int tick() {
@@ -50,6 +55,7 @@ class ControlledCluster : public FoldedCluster {
   bool fenced(int32_t id) const { return image.broker(NodeId{id})->fenced; }
 
   size_t command_bytes = 512 * 1024;
+  Duration warm_up_max{0};
   broker::TopicOptions defaults;
   TimePoint now{std::chrono::hours(1)};
   std::optional<broker::Controller> core;

@@ -34,7 +34,11 @@ class FakeBroker {
     std::map<int64_t, int32_t> sequences;
     std::map<std::pair<int64_t, int32_t>, int64_t> known;
     int32_t leader = 1;
+    /// Besides the leader: who serves readers that take it.
+    std::vector<int32_t> followers;
     int32_t leader_epoch = 0;
+    /// Where the epochs before this one end.
+    std::map<int32_t, int64_t> epoch_ends;
   };
   struct Topic {
     std::string id;
@@ -66,6 +70,7 @@ class FakeBroker {
     auto listener = co_await runtime_.network.listen({host_, kPort});
     if (!listener) co_return fail(std::move(listener).error());
     listener_ = std::move(*listener);
+    stopping_ = false;
     scope_.start(accept());
     co_return Result<>{};
   }
@@ -95,6 +100,17 @@ class FakeBroker {
     }
     return out;
   }
+  /// Another leader epoch begins, whose leader has nothing from `end` on.
+  void begin_epoch(const std::string& topic, size_t id, int64_t end) {
+    Partition& partition = topics.at(topic).partitions.at(id);
+    std::erase_if(partition.batches, [&](const std::string& batch) {
+      return record::load_header(as_bytes(batch).data()).base_offset.value() >= end;
+    });
+    for (auto& [epoch, ended] : partition.epoch_ends) ended = std::min(ended, end);
+    partition.epoch_ends[partition.leader_epoch++] = end;
+    partition.next_offset = end;
+    changed();
+  }
   /// Appends a batch as a producer without identity would.
   void append(const std::string& topic, size_t partition, ByteView batch) {
     store(topics.at(topic).partitions.at(partition), batch);
@@ -117,6 +133,12 @@ class FakeBroker {
   std::string cluster_id = "fake";
   /// Of the same cluster, their hosts by node id.
   std::map<int32_t, std::string> others;
+  /// Of all brokers that have one.
+  std::map<int32_t, std::string> racks;
+  /// Records that were fetched from here.
+  int served = 0;
+  /// Says that every reader's log parts from its own where the reader stands.
+  bool diverges_always = false;
   /// It does not serve yet.
   bool recovering = false;
 
@@ -124,6 +146,7 @@ class FakeBroker {
   struct Fetching {
     int64_t offset = 0;
     uint32_t max_bytes = 0;
+    std::optional<int32_t> last_epoch;
   };
   struct Peer {
     io::Socket& socket;
@@ -245,6 +268,7 @@ class FakeBroker {
       broker.set_node_id(id);
       broker.set_host(host);
       broker.set_port(kPort);
+      if (racks.contains(id)) broker.set_rack(racks.at(id));
     }
     for (const auto& asked : request.topics()) {
       auto& topic = *response.add_topics();
@@ -260,6 +284,8 @@ class FakeBroker {
         auto& partition = *topic.add_partitions();
         partition.set_id(static_cast<int32_t>(i));
         partition.set_leader(found->second.partitions[i].leader);
+        partition.add_in_sync(found->second.partitions[i].leader);
+        for (const int32_t id : found->second.partitions[i].followers) partition.add_in_sync(id);
         partition.set_leader_epoch(found->second.partitions[i].leader_epoch);
       }
     }
@@ -275,7 +301,7 @@ class FakeBroker {
   static int64_t store(Partition& partition, ByteView bytes) {
     std::string batch(as_text(bytes));
     const int64_t base = partition.next_offset;
-    record::stamp(as_writable(batch), Offset(base), LeaderEpoch(0));
+    record::stamp(as_writable(batch), Offset(base), LeaderEpoch(partition.leader_epoch));
     partition.next_offset = record::load_header(as_writable(batch).data()).next_offset().value();
     partition.batches.push_back(std::move(batch));
     return base;
@@ -379,8 +405,9 @@ class FakeBroker {
       peer.session.erase({gone.topic_id(), gone.partition()});
     }
     for (const auto& asked : request.partitions()) {
-      peer.session[{asked.topic_id(), asked.partition()}] = {.offset = asked.offset(),
-                                                             .max_bytes = asked.max_bytes()};
+      auto& place = peer.session[{asked.topic_id(), asked.partition()}];
+      place = {.offset = asked.offset(), .max_bytes = asked.max_bytes()};
+      if (asked.has_last_fetched_epoch()) place.last_epoch = asked.last_fetched_epoch();
     }
     const TimePoint deadline =
         io::Loop::current()->now() + std::chrono::milliseconds(request.max_wait_ms());
@@ -392,6 +419,22 @@ class FakeBroker {
     }
   }
 
+  /// The largest epoch at or below the reader's last one, and its end, where that tells that the
+  /// reader has read something else.
+  static std::optional<std::pair<int32_t, int64_t>> parting(const Partition& partition,
+                                                            const Fetching& place, bool always) {
+    if (!place.last_epoch) return std::nullopt;
+    if (always) return std::pair(*place.last_epoch, place.offset);
+    std::pair<int32_t, int64_t> found{partition.leader_epoch, partition.next_offset};
+    if (*place.last_epoch < partition.leader_epoch) {
+      auto at = partition.epoch_ends.upper_bound(*place.last_epoch);
+      if (at == partition.epoch_ends.begin()) return std::nullopt;
+      found = *--at;
+    }
+    if (found.first == *place.last_epoch && found.second >= place.offset) return std::nullopt;
+    return found;
+  }
+
   void read(const std::pair<std::string, int32_t>& name, const Fetching& place,
             const native::FetchRequest& request, native::FetchResponse& response,
             std::string& records) {
@@ -400,8 +443,15 @@ class FakeBroker {
     said.set_topic_id(name.first);
     said.set_partition(name.second);
     size_t size = 0;
-    if (partition == nullptr || partition->leader != id_) {
+    const bool serves = partition != nullptr &&
+                        (partition->leader == id_ ||
+                         (request.from_follower() && std::ranges::find(partition->followers, id_) !=
+                                                         partition->followers.end()));
+    if (!serves) {
       said.mutable_error()->set_code(static_cast<uint32_t>(Errc::not_leader));
+    } else if (const auto parts = parting(*partition, place, diverges_always)) {
+      said.set_diverging_epoch(parts->first);
+      said.set_diverging_end(parts->second);
     } else if (place.offset < partition->log_start || place.offset > partition->next_offset) {
       said.mutable_error()->set_code(static_cast<uint32_t>(Errc::offset_out_of_range));
     } else {
@@ -417,6 +467,7 @@ class FakeBroker {
         }
         records += batch;
         size += batch.size();
+        served += header.last_offset_delta + 1;
       }
       if (size == 0) return;
     }

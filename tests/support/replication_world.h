@@ -25,7 +25,9 @@ namespace sluice::testing {
 /// what it is asked and links that a test can cut. No sockets, no consensus.
 class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort {
  public:
-  explicit ReplicationWorld(uint64_t seed = 1, int32_t brokers = 3) : simulator_(seed) {
+  explicit ReplicationWorld(uint64_t seed = 1, int32_t brokers = 3,
+                            uint64_t move_bytes_per_second = 0)
+      : move_bytes_per_second_(move_bytes_per_second), simulator_(seed) {
     for (int32_t id = 1; id <= brokers; ++id) add_broker(NodeId{id});
   }
   ~ReplicationWorld() override {
@@ -44,6 +46,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     std::unique_ptr<storage::LogSet> logs;
     broker::PartitionTable table;
     std::unique_ptr<broker::InSyncKeeper> keeper;
+    std::unique_ptr<broker::MoveThrottle> throttle;
     std::unique_ptr<broker::ReplicaFetchers> fetchers;
     std::unique_ptr<broker::PartitionSet> partitions;
     broker::Produce produce{table};
@@ -154,7 +157,9 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
              .memory = *self.memory,
              .metrics = metrics_,
              .log = Logger(sink_),
-             .on_directory_offline = [](const std::string&, const Error&) {}},
+             .on_directory_offline = [](const std::string&, const Error&) {},
+             .on_start_moved =
+                 [&self](const storage::Log& log) { self.partitions->log_start_moved(log); }},
             std::move(options), {.cluster_id = "c", .node_id = id},
             [](const storage::TopicPartition&, const Uuid&) { return storage::LogOptions{}; }, {}));
     EXPECT_TRUE(opened.has_value());
@@ -162,9 +167,11 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     auto& control = self.machine->executor().control();
     self.keeper = std::make_unique<broker::InSyncKeeper>(broker::InSyncKeeperPorts{
         control, self.table, *this, [this] { return image_; }, Logger(sink_)});
+    self.throttle = std::make_unique<broker::MoveThrottle>(move_bytes_per_second_);
     self.fetchers = std::make_unique<broker::ReplicaFetchers>(broker::ReplicaFetchersPorts{
         self.machine->executor(), *this,
-        [id] { return broker::ReplicaIdentity{.node = id, .broker_epoch = 1}; }, Logger(sink_)});
+        [id] { return broker::ReplicaIdentity{.node = id, .broker_epoch = 1}; }, Logger(sink_),
+        self.throttle.get()});
     self.partitions = std::make_unique<broker::PartitionSet>(
         broker::PartitionSetPorts{control, *self.logs, self.table, defaults_, id, Logger(sink_),
                                   self.fetchers.get(), self.keeper.get()});
@@ -254,6 +261,8 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     co_return values;
   }
 
+  /// Of partitions that come by a move.
+  const uint64_t move_bytes_per_second_;
   NullSink sink_;
   MetricsRegistry metrics_{4};
   broker::Principal principal_;

@@ -60,6 +60,13 @@ struct TopicSummary {
   uint32_t partitions = 0;
   uint32_t replication_factor = 0;
 };
+struct FollowerInfo {
+  NodeId id{-1};
+  /// -1: its leader has not heard of it.
+  Offset log_end{-1};
+  /// Since it had all that the leader has; 0 while it has.
+  Milliseconds behind{0};
+};
 struct PartitionInfo {
   PartitionId id{0};
   NodeId leader{-1};
@@ -71,6 +78,25 @@ struct PartitionInfo {
   uint64_t bytes = 0;
   /// Why it refuses work; empty when it does not.
   std::string problem;
+  /// As the leader sees them; empty when it was not reached, or is alone.
+  std::vector<FollowerInfo> followers;
+  /// Out of sync with all that is committed; on their way in and out; with a damaged log.
+  std::vector<NodeId> eligible, adding, removing, damaged;
+};
+/// A partition whose replicas are moved.
+struct MoveInfo {
+  std::string topic;
+  PartitionId partition{0};
+  NodeId leader{-1};
+  std::vector<NodeId> replicas, adding, removing;
+  /// Of each replica that comes: what it has not copied yet; empty when the leader did not answer.
+  struct Left {
+    NodeId id{-1};
+    uint64_t records = 0;
+    /// About.
+    uint64_t bytes = 0;
+  };
+  std::vector<Left> left;
 };
 struct ConfigInfo {
   std::string key, value;
@@ -131,6 +157,8 @@ class Admin {
   Result<> move_partition(const Partition& partition, const std::vector<NodeId>& replicas);
   /// Back to what it was before the move under way.
   Result<> cancel_move(const Partition& partition);
+  /// All moves under way, by topic and partition; asks each broker once.
+  Result<std::vector<MoveInfo>> list_moves();
   /// Moves all replicas away from a broker; how many are left there.
   Result<uint32_t> drain_broker(NodeId broker, bool undo = false);
   /// Who answers at the first of the client's brokers.

@@ -33,9 +33,20 @@ struct SeekBeginning {};
 struct SeekEnd {};
 using SeekTarget = std::variant<Offset, Timestamp, SeekBeginning, SeekEnd>;
 
+/// Records that were read are no longer in the log: a leader that did not have them was elected.
+struct Truncation {
+  Partition partition;
+  /// Of the next record, as it was found out.
+  Offset position{0};
+  /// What was read from here on is not in the log any more.
+  Offset parts_at{0};
+};
+
 struct ConsumerMetrics {
   uint64_t records = 0, bytes = 0, fetches = 0, batches = 0;
   size_t buffer_used = 0, buffer_total = 0;
+  /// Of the bytes fetched: from replicas in the client's rack that do not lead.
+  uint64_t bytes_from_followers = 0;
 };
 
 /// Reads assigned partitions. One thread at a time, except wake().
@@ -53,10 +64,15 @@ class Consumer {
 
   /// At most `max_records`, at least one unless `timeout` passes or wake() is called. Partitions
   /// take turns; the turn goes on where the last poll stopped. What was fetched and not returned
-  /// stays for the next poll, and the next fetch is kept in flight.
+  /// stays for the next poll, and the next fetch is kept in flight. log_truncated: records that
+  /// were returned before are no longer in the log; as ConsumerOptions::on_truncation says.
   Result<std::span<const ConsumedRecord>> poll(size_t max_records, Milliseconds timeout);
   /// Makes a poll that waits return empty; from any thread.
   void wake();
+
+  /// The last logs that were found cut below the position, at most 100, oldest first; each is given
+  /// once, also those that poll() was told not to report.
+  std::vector<Truncation> truncations();
 
   /// The offset of the next record poll() will return.
   Result<Offset> position(const Partition& partition) const;

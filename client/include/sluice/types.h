@@ -55,6 +55,10 @@ struct ProducerOptions {
 
 /// What to do when the position is no longer in the log.
 enum class OffsetReset : uint8_t { earliest, latest, fail };
+/// What to do when records that were read are no longer in the log, as after an unclean election:
+/// poll() fails once with log_truncated, then reading goes on where the logs part; it goes on there
+/// without a word; poll() fails until seek() says where to go on.
+enum class OnTruncation : uint8_t { report, resume, fail };
 enum class Isolation : uint8_t { read_uncommitted, read_committed };
 
 struct ConsumerOptions {
@@ -67,7 +71,11 @@ struct ConsumerOptions {
   /// Bytes of fetched, not yet polled data that the consumer holds at most.
   size_t fetch_buffer_memory = 32 * 1024 * 1024;
   OffsetReset offset_reset = OffsetReset::earliest;
+  OnTruncation on_truncation = OnTruncation::report;
   Isolation isolation = Isolation::read_uncommitted;
+  /// Where this client stands: partitions are read from a replica in sync in that rack, when there
+  /// is one, instead of from their leader elsewhere. Empty: always from the leader.
+  std::string rack;
   bool check_crcs = true;
 };
 
