@@ -22,6 +22,7 @@ void put_partition(const TopicDescription::Partition& partition,
   to.set_leader_epoch(partition.leadership.epoch.value());
   for (const auto node : partition.replicas) to.add_replicas(node.value());
   for (const auto node : partition.in_sync) to.add_in_sync(node.value());
+  for (const auto node : partition.damaged) to.add_damaged(node.value());
   const auto& status = partition.status;
   to.set_log_start(status.log_start.value());
   to.set_high_watermark(status.high_watermark.value());

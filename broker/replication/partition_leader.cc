@@ -54,6 +54,10 @@ void Partition::follower_fetched(const FollowerFetch& fetch, TimePoint now) {
   if (could_join && ports_.could_join) ports_.could_join(key_);
 }
 
+void Partition::suspect(Offset from) const {
+  if (ports_.suspect && !log_->is_damaged()) ports_.suspect(log_->partition(), from);
+}
+
 void Partition::log_start_moved() {
   Wakes wakes;
   {

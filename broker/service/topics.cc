@@ -201,7 +201,8 @@ io::Task<Result<TopicDescription>> Topics::describe(Principal /*principal*/, Top
     TopicDescription::Partition shown{.id = key.partition,
                                       .leadership = {image.leader, image.leader_epoch},
                                       .replicas = image.replicas,
-                                      .in_sync = image.in_sync};
+                                      .in_sync = image.in_sync,
+                                      .damaged = image.damaged};
     if (const auto partition = ports_.table.find(key)) {
       shown.status = partition->status();
     } else if (const auto failure = ports_.partitions.failure_of(key)) {

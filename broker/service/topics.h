@@ -62,6 +62,7 @@ struct TopicDescription {
     Leadership leadership;
     std::vector<NodeId> replicas;
     std::vector<NodeId> in_sync;
+    std::vector<NodeId> damaged;
     PartitionStatus status;
   };
   std::string name;

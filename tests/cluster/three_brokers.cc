@@ -59,9 +59,14 @@ ThreeBrokers::~ThreeBrokers() {
 std::string ThreeBrokers::addresses() const { return joined(listen_); }
 
 BrokerOptions ThreeBrokers::options_of(int id) const {
-  return {.data = dir_.path() / std::to_string(id),
-          .listen = listen_.at(static_cast<size_t>(id - 1)),
-          .arguments = {"--set", "node.id=" + std::to_string(id), "--set", "seeds=" + addresses()}};
+  BrokerOptions options{
+      .data = dir_.path() / std::to_string(id),
+      .listen = listen_.at(static_cast<size_t>(id - 1)),
+      .arguments = {"--set", "node.id=" + std::to_string(id), "--set", "seeds=" + addresses()}};
+  for (const std::string& setting : settings) {
+    options.arguments.insert(options.arguments.end(), {"--set", setting});
+  }
+  return options;
 }
 
 void ThreeBrokers::launch(int id) {

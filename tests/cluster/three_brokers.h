@@ -19,6 +19,10 @@ class ThreeBrokers {
   explicit ThreeBrokers(size_t count = 3);
   ~ThreeBrokers();
 
+  /// As `--set KEY=VALUE`, for whoever starts from now on.
+  std::vector<std::string> settings;
+  std::filesystem::path data(int id) const { return options_of(id).data; }
+
   /// Starts those that are not running, and waits until each is ready.
   void start();
   Broker& broker(int id) { return *brokers_.at(static_cast<size_t>(id - 1)).process; }
