@@ -159,6 +159,8 @@ io::Task<void> Background::compact() {
     const auto done = co_await ports_.compactor.compact(target(next.entry), stopping_);
     if (done && *done) {
       ports_.table.set_cleaned_end(log, **done);
+    } else if (!done && done.error() == Errc::corrupt_batch) {
+      co_await check_log(next.entry.log, Offset{0});
     } else if (!done && done.error() != Errc::cancelled) {
       ports_.log.warning("compaction failed, the next round tries again",
                          {{"log", log.partition().folder()}, {"cause", done.error().message()}});

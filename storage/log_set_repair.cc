@@ -39,6 +39,7 @@ io::Task<Result<RepairPlan>> LogSet::plan_repair(TopicPartition partition, Range
     co_return fail(Errc::invalid_request, partition.folder() + ": is not damaged");
   }
   co_await log.settle_writes();
+  co_await state_->compactor.wait_idle();
   const LogOptions options = log.options();
   const RepairRules rules{
       .dense = is_dense(*entry),

@@ -24,7 +24,8 @@ class Rot : public testing::Test {
  protected:
   void SetUp() override {
     brokers.emplace();
-    brokers->settings = {"scrub.interval.ms=1000", "scrub.bytes.per.second=100MiB"};
+    brokers->settings = {"scrub.interval.ms=1000", "scrub.bytes.per.second=100MiB",
+                         "metadata.directory={data}-metadata"};
     brokers->start();
     const auto created = brokers->client()->admin()->create_topic(
         {.name = "t",
@@ -108,6 +109,17 @@ TEST_F(Rot, AFolderThatIsGoneIsFilledAgain) {
   fs::remove_all(folder(victim));
   brokers->restart(victim);
   expect_repaired(victim);
+}
+
+TEST_F(Rot, AnEmptyDiskInPlaceOfABrokenOneIsFilled) {
+  const int victim = brokers->leader_of("t");
+  ASSERT_EQ(brokers->stop(victim), 0);
+  fs::remove_all(brokers->data(victim));
+  brokers->restart(victim);
+  EXPECT_TRUE(eventually([&] { return in_sync() == 3; }));
+  EXPECT_TRUE(brokers->sluice({"consume", "t", "--until", "end"}).out == lines);
+  const int other = victim % 3 + 1;
+  EXPECT_TRUE(eventually([&] { return read_file(segment(victim)) == read_file(segment(other)); }));
 }
 
 }  // namespace

@@ -63,8 +63,12 @@ BrokerOptions ThreeBrokers::options_of(int id) const {
       .data = dir_.path() / std::to_string(id),
       .listen = listen_.at(static_cast<size_t>(id - 1)),
       .arguments = {"--set", "node.id=" + std::to_string(id), "--set", "seeds=" + addresses()}};
-  for (const std::string& setting : settings) {
-    options.arguments.insert(options.arguments.end(), {"--set", setting});
+  for (std::string setting : settings) {
+    constexpr std::string_view kData = "{data}";
+    if (const size_t at = setting.find(kData); at != std::string::npos) {
+      setting.replace(at, kData.size(), options.data.string());
+    }
+    options.arguments.insert(options.arguments.end(), {"--set", std::move(setting)});
   }
   return options;
 }

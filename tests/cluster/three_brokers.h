@@ -19,7 +19,7 @@ class ThreeBrokers {
   explicit ThreeBrokers(size_t count = 3);
   ~ThreeBrokers();
 
-  /// As `--set KEY=VALUE`, for whoever starts from now on.
+  /// As `--set KEY=VALUE`, for whoever starts from now on; {data} is the broker's own directory.
   std::vector<std::string> settings;
   std::filesystem::path data(int id) const { return options_of(id).data; }
 
