@@ -338,6 +338,29 @@ io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter(std::vector<InSyncCh
   co_return outcomes;
 }
 
+io::Task<Result<>> ControlPlane::report(std::vector<DamageReport> reports) {
+  const auto leader = log_->leader();
+  if (leader == options_.node_id) {
+    co_return co_await controller_->report_damage(options_.node_id, broker_epoch(),
+                                                  std::move(reports));
+  }
+  if (!leader) co_return fail(Errc::not_controller);
+  native::RequestHeader request;
+  auto& to = *request.mutable_report_damage();
+  to.set_node_id(options_.node_id.value());
+  to.set_broker_epoch(broker_epoch());
+  for (const DamageReport& report : reports) {
+    auto& partition = *to.add_partitions();
+    partition.set_topic_id(bytes_of(report.topic_id));
+    partition.set_partition(report.partition.value());
+    partition.set_damaged(report.damaged);
+  }
+  const TimePoint deadline = io::Loop::current()->now() + kForwardTimeout;
+  CO_RETURN_IF_ERROR(
+      co_await peers_->call(*leader, Purpose::control, std::move(request), {}, deadline));
+  co_return Result<>{};
+}
+
 /// Ends at once when the broker is told to stop.
 io::Task<void> ControlPlane::pause(Duration duration) {
   const TimePoint until = io::Loop::current()->now() + duration;
@@ -412,6 +435,11 @@ io::Task<Result<HeartbeatReply>> ControlPlane::heartbeat(Heartbeat beat) {
 io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter_in_sync(
     NodeId node, uint64_t broker_epoch, std::vector<InSyncChange> changes) {
   return controller_->alter_in_sync(node, broker_epoch, std::move(changes));
+}
+
+io::Task<Result<>> ControlPlane::report_damage(NodeId node, uint64_t broker_epoch,
+                                               std::vector<DamageReport> reports) {
+  return controller_->report_damage(node, broker_epoch, std::move(reports));
 }
 
 io::Task<Result<>> ControlPlane::join(ClusterMember member) {

@@ -19,6 +19,7 @@
 #include "broker/metadata/raft_transport.h"
 #include "broker/metadata/store.h"
 #include "broker/options.h"
+#include "broker/replication/damage_keeper.h"
 #include "broker/replication/in_sync_keeper.h"
 #include "broker/service/cluster_ports.h"
 #include "io/lanes.h"
@@ -44,6 +45,7 @@ struct ControlPlanePorts {
 /// the controller, and the controller itself while it leads. On the control loop, but for what is
 /// said otherwise.
 class ControlPlane final : public InSyncPort,
+                           public DamagePort,
                            private ConsensusPort,
                            private ControllerPort,
                            private RaftTransport {
@@ -76,6 +78,7 @@ class ControlPlane final : public InSyncPort,
   std::string directory() const;
   /// Asks the controller, wherever it is.
   io::Task<std::vector<Result<uint32_t>>> alter(std::vector<InSyncChange> changes) override;
+  io::Task<Result<>> report(std::vector<DamageReport> reports) override;
 
   /// What waits for the cluster ends with shutting_down; stop() is still to be called.
   void interrupt();
@@ -91,6 +94,8 @@ class ControlPlane final : public InSyncPort,
   io::Task<Result<HeartbeatReply>> heartbeat(Heartbeat beat) override;
   io::Task<std::vector<Result<uint32_t>>> alter_in_sync(NodeId node, uint64_t broker_epoch,
                                                         std::vector<InSyncChange> changes) override;
+  io::Task<Result<>> report_damage(NodeId node, uint64_t broker_epoch,
+                                   std::vector<DamageReport> reports) override;
   io::Task<Result<>> join(ClusterMember member) override;
   io::Task<Result<>> leave(NodeId node) override;
   io::Task<Result<>> move(MovePartition move) override;

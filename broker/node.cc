@@ -178,6 +178,9 @@ io::Task<Result<>> Node::open_logs(std::string cluster_id) {
                                   },
                                   [this](const storage::Log& log) {
                                     if (partitions_ != nullptr) partitions_->log_start_moved(log);
+                                  },
+                                  [this](const storage::TopicPartition& partition) {
+                                    if (damage_ != nullptr) damage_->look_at(partition);
                                   }},
                                  std::move(options), {std::move(cluster_id), options_.node_id},
                                  options_of, [this](const storage::RecoveryProgress& progress) {
@@ -200,7 +203,11 @@ void Node::make_replication() {
                         [this] { return store_.image(); }, ports_.log});
   partitions_ = std::make_unique<PartitionSet>(PartitionSetPorts{
       ports_.runtime.executor.control(), *logs_, table_, options_.topics, options_.node_id,
-      ports_.log, fetchers_.get(), in_sync_.get(), options_.replica_lag_max});
+      ports_.log, fetchers_.get(), in_sync_.get(),
+      [this](const PartitionKey& key) { damage_->look_at(key); }, options_.replica_lag_max});
+  damage_ = std::make_unique<DamageKeeper>(
+      DamageKeeperPorts{ports_.runtime.executor, table_, *logs_, *partitions_, control_, *links_,
+                        options_.node_id, [this] { return store_.image(); }, metrics_, ports_.log});
 }
 
 /// A killed process left the page cache as it was: then its replicas may still count as in sync,
@@ -255,6 +262,7 @@ io::Task<void> Node::follow_metadata() {
 
 io::Task<Result<>> Node::serve() {
   in_sync_->start();
+  damage_->start();
   replicates_ = true;
   co_await partitions_->follow(store_.image());
   verbs_ = std::make_unique<Verbs>(store_, *partitions_, table_, *logs_, options_,
@@ -291,6 +299,7 @@ io::Task<void> Node::stop_replication() {
   unfollowed_ = true;
   published_.notify_all();
   co_await following_.join();
+  if (replicates_) co_await damage_->stop();
   if (replicates_) co_await in_sync_->stop();
   if (fetchers_ != nullptr) co_await fetchers_->stop();
   if (links_ != nullptr) co_await links_->stop();

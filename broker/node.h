@@ -18,6 +18,7 @@
 #include "broker/metadata/store.h"
 #include "broker/native/front_end.h"
 #include "broker/options.h"
+#include "broker/replication/damage_keeper.h"
 #include "broker/replication/in_sync_keeper.h"
 #include "broker/replication/partition_set.h"
 #include "broker/replication/partition_table.h"
@@ -105,6 +106,7 @@ class Node {
   std::unique_ptr<ReplicaFetchers> fetchers_;
   std::unique_ptr<InSyncKeeper> in_sync_;
   std::unique_ptr<PartitionSet> partitions_;
+  std::unique_ptr<DamageKeeper> damage_;
   /// Follows what the metadata says from serve() on.
   io::Signal published_;
   io::Scope following_;

@@ -176,6 +176,12 @@ void add_storage(Table& table) {
   table.add("compaction.interval.ms", member<storage, &LogSetOptions::compaction_interval>(),
             "How often something to compact is looked for.",
             between(milliseconds(100), milliseconds(86'400'000)));
+  table.add("scrub.interval.ms", member<storage, &LogSetOptions::scrub_interval>(),
+            "How often all records on the devices are read again, to find and repair what rots.",
+            between(milliseconds(100), milliseconds(31'536'000'000)));
+  table.add_bytes(
+      "scrub.bytes.per.second", member<storage, &LogSetOptions::scrub_bytes_per_second>(),
+      "What that may read of each data directory; 0: it is not done.", between(0, 1_GiB));
   table.add_bytes("compaction.memory", member<storage, &LogSetOptions::compaction_map_bytes>(),
                   "What the keys of one compaction may take of the memory cap.",
                   between(1_MiB, 16_GiB));

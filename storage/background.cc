@@ -15,6 +15,18 @@ constexpr Duration kDiscardInterval = 1s;
 
 }  // namespace
 
+Background::Background(Ports ports, Intervals intervals)
+    : ports_(ports),
+      intervals_(intervals),
+      scrubber_(
+          {.runtime = ports.runtime,
+           .table = ports.table,
+           .metrics = ports.metrics,
+           .log = ports.log,
+           .stop = stop_,
+           .stopping = stopping_},
+          {.interval = intervals.scrub, .bytes_per_second = intervals.scrub_bytes_per_second}) {}
+
 void Background::start() {
   running_.start(every(intervals_.checkpoint, [this] { return write_checkpoints(); }));
   running_.start(every(intervals_.retention, [this] { return retain(); }));
@@ -22,6 +34,8 @@ void Background::start() {
   running_.start(every(kDiscardInterval,
                        [this] { return ports_.discarder.remove_due(io::Loop::current()->now()); }));
   running_.start(flush_loop());
+  if (intervals_.scrub_bytes_per_second == 0) return;
+  for (const auto& directory : ports_.directories) running_.start(scrubber_.run(*directory));
 }
 
 io::Task<void> Background::stop() {
@@ -53,10 +67,10 @@ io::Task<void> Background::flush_loop() {
   while (!co_await stop_.wait(0, next)) next = flush_due();
 }
 
-io::Task<void> Background::check_log(std::shared_ptr<Log> log) {
+io::Task<void> Background::check_log(std::shared_ptr<Log> log, Offset from) {
   co_await ports_.runtime.executor.control().enter();
   if (stopping_.load() || log->damage() || !checking_.insert(log.get()).second) co_return;
-  const auto checked = co_await log->check(stopping_);
+  const auto checked = co_await log->check({.stopping = stopping_, .from = from});
   checking_.erase(log.get());
   if (!checked && checked.error() != Errc::cancelled) {
     ports_.log.warning("log not checked",
@@ -64,7 +78,9 @@ io::Task<void> Background::check_log(std::shared_ptr<Log> log) {
   }
 }
 
-void Background::check(std::shared_ptr<Log> log) { running_.start(check_log(std::move(log))); }
+void Background::check(std::shared_ptr<Log> log, Offset from) {
+  running_.start(check_log(std::move(log), from));
+}
 
 io::Task<void> Background::flush(std::shared_ptr<Log> log) {
   // A failed sync takes its directory offline, which is told elsewhere.
@@ -144,6 +160,8 @@ io::Task<void> Background::compact() {
     const auto done = co_await ports_.compactor.compact(target(next.entry), stopping_);
     if (done && *done) {
       ports_.table.set_cleaned_end(log, **done);
+    } else if (!done && done.error() == Errc::corrupt_batch) {
+      co_await check_log(next.entry.log, Offset{0});
     } else if (!done && done.error() != Errc::cancelled) {
       ports_.log.warning("compaction failed, the next round tries again",
                          {{"log", log.partition().folder()}, {"cause", done.error().message()}});

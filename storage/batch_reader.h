@@ -11,13 +11,14 @@
 
 namespace sluice::storage {
 
-/// Reads a segment's file from its start in runs of whole batches, for work that looks at all of
+/// Reads a segment's file in runs of whole batches, for work that looks at all of
 /// it. The buffer is charged to the budget, which outlives the reader.
 class BatchReader {
  public:
-  /// `bytes`: how much of the file to read.
-  BatchReader(std::shared_ptr<io::File> file, uint64_t bytes, MemoryBudget& budget)
-      : file_(std::move(file)), bytes_(bytes), budget_(budget) {}
+  /// `bytes`: where to end; `from`: where to begin, the start of a batch.
+  BatchReader(std::shared_ptr<io::File> file, uint64_t bytes, MemoryBudget& budget,
+              uint64_t from = 0)
+      : file_(std::move(file)), bytes_(bytes), budget_(budget), next_position_(from) {}
 
   /// The next run, at least one batch; empty at the end. Lives until the next call. corrupt_batch
   /// where no whole batch is, out_of_memory when a batch finds no room.
@@ -36,7 +37,7 @@ class BatchReader {
   Reservation charged_;
   std::vector<std::byte> buffer_;
   uint64_t position_ = 0;
-  uint64_t next_position_ = 0;
+  uint64_t next_position_;
 };
 
 }  // namespace sluice::storage

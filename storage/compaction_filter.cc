@@ -7,6 +7,16 @@
 #include "base/check.h"
 
 namespace sluice::storage {
+namespace {
+
+Result<> check_crc(const record::BatchView& batch) {
+  if (batch.crc_matches()) return {};
+  return fail(Errc::corrupt_batch, "the batch at offset " +
+                                       std::to_string(batch.header().base_offset.value()) +
+                                       " fails its checksum");
+}
+
+}  // namespace
 
 bool is_compactable(const record::BatchHeader& header) {
   return !header.is_control() && !header.is_transactional();
@@ -18,6 +28,8 @@ Result<std::optional<Offset>> map_keys(ByteView batches, Offset from, RecordSour
   for (;;) {
     ASSIGN_OR_RETURN(const auto batch, cursor.next());
     if (!batch) break;
+    // First of all: a rotten key would make others' last records look old.
+    RETURN_IF_ERROR(check_crc(*batch));
     if (batch->header().last_offset() < from || !is_compactable(batch->header())) continue;
     const auto records = source.records(*batch);
     if (!records) continue;
@@ -75,11 +87,7 @@ Result<> CompactionFilter::filter(ByteView batches, std::vector<std::byte>& out)
   for (;;) {
     ASSIGN_OR_RETURN(const auto batch, cursor.next());
     if (!batch) break;
-    if (!batch->crc_matches()) {
-      return fail(Errc::corrupt_batch, "the batch at offset " +
-                                           std::to_string(batch->header().base_offset.value()) +
-                                           " fails its checksum");
-    }
+    RETURN_IF_ERROR(check_crc(*batch));
     const size_t before = out.size();
     RETURN_IF_ERROR(filter_batch(*batch, out));
     if (out.size() > before) {

@@ -58,6 +58,7 @@ io::Task<Result<double>> Compactor::dirty_ratio(const Target& target) const {
 
 io::Task<Result<std::optional<Offset>>> Compactor::compact(Target target,
                                                            const std::atomic<bool>& stopping) {
+  const auto turn = co_await running_.lock();
   std::vector<SegmentInfo> segments;
   CO_ASSIGN_OR_RETURN(const auto planned, co_await plan(target, segments));
   if (!planned) co_return std::nullopt;
@@ -78,6 +79,8 @@ io::Task<Result<std::optional<Offset>>> Compactor::compact(Target target,
                                 {"undecodable_batches", pass.counts.undecodable_batches}});
   co_return pass.map_end;
 }
+
+io::Task<void> Compactor::wait_idle() { const auto turn = co_await running_.lock(); }
 
 io::Task<Result<>> Compactor::run(Pass& pass, CompactionPlan plan) {
   CO_RETURN_IF_ERROR(co_await map_dirty(pass, plan));

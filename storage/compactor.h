@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "io/runtime.h"
+#include "io/sync.h"
 #include "storage/compaction_filter.h"
 #include "storage/compaction_plan.h"
 #include "storage/log.h"
@@ -48,6 +49,9 @@ class Compactor {
   /// Compacts as far as the memory reaches. Where compaction goes on next time; empty when there
   /// was nothing to do, or `stopping` or another change of the log ended it early.
   io::Task<Result<std::optional<Offset>>> compact(Target target, const std::atomic<bool>& stopping);
+  /// Done when no compaction is under way that began before: it writes files under the names that a
+  /// repair gives its own.
+  io::Task<void> wait_idle();
 
  private:
   struct Pass;
@@ -61,6 +65,7 @@ class Compactor {
 
   const Ports ports_;
   const size_t map_bytes_;
+  io::AsyncMutex running_;
 };
 
 }  // namespace sluice::storage

@@ -96,6 +96,22 @@ TEST_F(CompactorTest, LeavesNoOtherFilesAndALogThatVerifies) {
   EXPECT_EQ(latest(world_.read_all(*log_)).size(), 7u);
 }
 
+TEST_F(CompactorTest, ARottenKeyIsDamageAndMakesNobodyElsesRecordLookOld) {
+  append(40, 7);
+  const std::string path = "/data/t-0/00000000000000000000.log";
+  auto bytes = *world_.run(io::read_file(world_.disk(), path, 10'000));
+  const size_t key = std::string(as_text(bytes)).find("key2");
+  ASSERT_NE(key, std::string::npos);
+  const std::byte another = bytes[key + 3] ^ std::byte{1};
+  const ByteView wrong(&another, 1);
+  auto file = *world_.run(world_.disk().open(path, io::OpenMode::write));
+  ASSERT_TRUE(world_.run(file->write_at(key + 3, std::span(&wrong, 1), io::Lane::hot)));
+  const auto size = log_->ends().bytes;
+  compact();
+  EXPECT_EQ(log_->ends().bytes, size) << "nothing was taken away";
+  EXPECT_TRUE(log_->is_damaged());
+}
+
 TEST_F(CompactorTest, GoesOnWhereItEndedAfterARestart) {
   append(60, 7);
   compact();

@@ -192,7 +192,11 @@ io::Task<Result<>> DataDirectory::find_logs() {
     CO_ASSIGN_OR_RETURN(const auto checkpoint, co_await load(source.name, source.kind));
     for (const auto& entry : checkpoint) {
       const auto it = by_folder.find(entry.partition.folder());
-      if (it != by_folder.end()) source.note(found_.logs[it->second], entry);
+      if (it != by_folder.end()) {
+        source.note(found_.logs[it->second], entry);
+      } else if (source.kind == CheckpointKind::offsets_with_id) {
+        found_.lost.push_back(entry);
+      }
     }
   }
   co_return Result<>{};

@@ -63,6 +63,8 @@ class DataDirectory {
   };
   struct Found {
     std::vector<FoundLog> logs;
+    /// Synced ends that are noted of logs whose folders are gone.
+    std::vector<CheckpointEntry> lost;
     /// Names of folders of deleted logs, to be removed.
     std::vector<std::string> deleted;
     /// The last stop synced everything.

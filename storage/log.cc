@@ -105,8 +105,19 @@ Offset Log::high_watermark() const { return parts_->context.state.lock()->high_w
 const TopicPartition& Log::partition() const { return parts_->context.partition; }
 const Uuid& Log::topic_id() const { return parts_->context.topic_id; }
 const std::string& Log::directory() const { return parts_->context.directory; }
-io::Task<Result<>> Log::check(const std::atomic<bool>& stopping) {
-  return parts_->reader.check(stopping);
+io::Task<Result<>> Log::check(Check how) { return parts_->reader.check(std::move(how)); }
+bool Log::is_damaged() const { return parts_->context.is_damaged.load(std::memory_order_relaxed); }
+void Log::set_damaged(std::string why) { parts_->context.damaged(std::move(why)); }
+io::Task<void> Log::settle_writes() {
+  // Whoever has the writer's role is done before this has it.
+  static_cast<void>(co_await parts_->writer->producer_ends());
+}
+void Log::outdate_slices() {
+  auto state = parts_->context.state.lock();
+  for (const SealedSegment& sealed : state->segments->sealed) {
+    sealed.segment->file()->next_generation();
+  }
+  state->segments->active->file()->next_generation();
 }
 std::optional<std::string> Log::damage() const {
   auto state = parts_->context.state.lock();

@@ -121,6 +121,8 @@ struct LogPorts {
   std::function<void(std::vector<std::string> paths)> discard;
   /// The directory can no longer be trusted; called at most once a log.
   std::function<void(const Error& cause)> take_offline;
+  /// It was found to be damaged; once a log, from any loop. Must not block or call the log.
+  std::function<void()> on_damage = {};
 };
 
 /// Which log to open and what the checkpoints say about it.
@@ -240,11 +242,29 @@ class Log {
   const Uuid& topic_id() const;
   /// The data directory it lives in.
   const std::string& directory() const;
-  /// Reads all batches again, because something read of the log was not what it should be: what is
-  /// bad is damage from then on. Errors are the disk's; cancelled when `stopping`.
-  io::Task<Result<>> check(const std::atomic<bool>& stopping);
-  /// Why it refuses writes, when recovery, a read or a check found damage.
+  /// Reads all batches of the segments that reach beyond `from` again: what is bad is damage from
+  /// then on. Errors are the disk's; cancelled when `stopping`.
+  struct Check {
+    const std::atomic<bool>& stopping;
+    Offset from{0};
+    /// Nothing was compacted: a gap between batches is damage too.
+    bool dense = false;
+    /// Of work that must not be felt: called after each run of batches with its bytes, and waited
+    /// for. What was not in the page cache leaves it again.
+    std::function<io::Task<void>(uint64_t bytes)> pace = nullptr;
+  };
+  io::Task<Result<>> check(Check how);
+  /// Why it refuses writes, when recovery, a read or a check found damage. Its files are as they
+  /// are from then on: nothing changes them but a repair.
   std::optional<std::string> damage() const;
+  bool is_damaged() const;
+  /// Takes it for damaged, for a reason that the log itself does not show.
+  void set_damaged(std::string why);
+  /// Done when no write is under way any more, of a damaged log for good.
+  io::Task<void> settle_writes();
+  /// Of a log that was abandoned: slices cut of its files become stale, because others take their
+  /// names.
+  void outdate_slices();
 
  private:
   struct Parts;

@@ -14,6 +14,7 @@ void LogContext::damaged(std::string why) {
   }
   ports.log.error("partition damaged: writes are refused, what stands before is served",
                   {{"partition", partition.folder()}, {"cause", why}});
+  if (ports.on_damage) ports.on_damage();
 }
 
 Error LogContext::refusal_of_damage() {

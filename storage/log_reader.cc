@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "io/disk.h"
 #include "storage/batch_reader.h"
 
 namespace sluice::storage {
@@ -13,35 +14,67 @@ namespace {
 constexpr uint64_t kFreshBytes = 4_MiB;
 
 /// Of batches that lie at `position` of the file; `next` is the least offset they may begin at.
-Result<> check_batches(ByteView batches, const std::string& path, uint64_t position, Offset& next) {
+Result<> check_batches(ByteView batches, const std::string& path, uint64_t position, bool dense,
+                       Offset& next) {
   record::BatchCursor cursor(batches);
   for (;;) {
     const uint64_t at = position + cursor.position();
     ASSIGN_OR_RETURN(const auto batch, cursor.next());
     if (!batch) return {};
+    const Offset base = batch->header().base_offset;
     const char* wrong = nullptr;
     if (!batch->crc_matches()) wrong = "fails its checksum";
-    if (batch->header().base_offset < next) wrong = "begins before the one in front of it ends";
+    if (base < next) wrong = "begins before the one in front of it ends";
+    if (dense && base > next) wrong = "is not the one that belongs there: offsets are missing";
     if (wrong != nullptr) {
-      return fail(Errc::corrupt_batch,
-                  path + ": at byte " + std::to_string(at) + " the batch with offset " +
-                      std::to_string(batch->header().base_offset.value()) + " " + wrong);
+      return fail(Errc::corrupt_batch, path + ": at byte " + std::to_string(at) +
+                                           " the batch with offset " +
+                                           std::to_string(base.value()) + " " + wrong);
     }
     next = batch->header().next_offset();
   }
 }
 
+/// Lets go of what only this reading brought into the page cache.
+class CacheGuest {
+ public:
+  CacheGuest(io::File& file, uint64_t position, uint64_t length)
+      : file_(file), position_(position), length_(length) {
+    const auto resident = file.resident(position, length);
+    was_there_ = !resident || *resident > 0;
+  }
+  void leave() const {
+    if (!was_there_) file_.drop_cache(position_, length_);
+  }
+
+ private:
+  io::File& file_;
+  const uint64_t position_, length_;
+  bool was_there_ = true;
+};
+
 /// corrupt_batch where it is not what was written.
-io::Task<Result<>> check_segment(SegmentRange in, MemoryBudget& memory,
-                                 const std::atomic<bool>& stopping) {
+io::Task<Result<>> check_segment(SegmentRange in, Offset end, MemoryBudget& memory,
+                                 const Log::Check& how) {
+  constexpr uint64_t kRead = 1_MiB;
   CO_ASSIGN_OR_RETURN(auto file, co_await in.segment->file()->open());
   BatchReader reader(file, in.bytes, memory);
-  for (Offset next = in.segment->base();;) {
-    if (stopping.load()) co_return fail(Errc::cancelled);
+  Offset next = in.segment->base();
+  for (uint64_t at = 0;;) {
+    if (how.stopping.load()) co_return fail(Errc::cancelled);
+    const CacheGuest guest(*file, at, kRead);
     CO_ASSIGN_OR_RETURN(const ByteView batches, co_await reader.next());
-    if (batches.empty()) co_return {};
-    CO_RETURN_IF_ERROR(check_batches(batches, file->path(), reader.position(), next));
+    if (batches.empty()) break;
+    CO_RETURN_IF_ERROR(check_batches(batches, file->path(), reader.position(), how.dense, next));
+    if (!how.pace) continue;
+    guest.leave();
+    co_await how.pace(batches.size());
+    at = reader.position() + batches.size();
   }
+  if (next == end || !how.dense) co_return {};
+  co_return fail(Errc::corrupt_batch,
+                 file->path() + ": it ends at offset " + std::to_string(next.value()) +
+                     ", what comes next begins at " + std::to_string(end.value()));
 }
 
 }  // namespace
@@ -153,18 +186,25 @@ bool LogReader::changed(const Place& place) const {
   return place.range.segment->file()->generation() != place.generation;
 }
 
-io::Task<Result<>> LogReader::check(const std::atomic<bool>& stopping) {
-  std::vector<std::pair<SegmentRange, uint32_t>> all;
+io::Task<Result<>> LogReader::check(Log::Check how) {
+  struct Part {
+    SegmentRange range;
+    Offset end;
+    uint32_t generation;
+  };
+  std::vector<Part> all;
   {
     auto state = log_.state.lock();
-    const auto add = [&](const std::shared_ptr<Segment>& segment, uint64_t bytes) {
-      all.push_back({{.segment = segment, .bytes = bytes}, segment->file()->generation()});
+    const auto add = [&](const std::shared_ptr<Segment>& segment, uint64_t bytes, Offset end) {
+      if (end <= how.from) return;
+      all.push_back({{.segment = segment, .bytes = bytes}, end, segment->file()->generation()});
     };
-    for (const auto& sealed : state->segments->sealed) add(sealed.segment, sealed.bytes);
-    add(state->segments->active, state->active_bytes);
+    for (const auto& sealed : state->segments->sealed)
+      add(sealed.segment, sealed.bytes, sealed.next);
+    add(state->segments->active, state->active_bytes, state->end);
   }
-  for (const auto& [range, generation] : all) {
-    auto checked = co_await check_segment(range, log_.ports.memory, stopping);
+  for (const auto& [range, end, generation] : all) {
+    auto checked = co_await check_segment(range, end, log_.ports.memory, how);
     if (checked) continue;
     // Of a segment that left the log meanwhile, or was cut, nothing can be said.
     const auto segments = log_.state.lock()->segments;

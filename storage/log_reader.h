@@ -22,7 +22,7 @@ class LogReader {
   io::Task<Result<TimestampOffset>> find_max_timestamp();
   io::Task<Result<std::vector<SegmentInfo>>> segments();
   io::Task<Result<>> warm_up(uint64_t bytes);
-  io::Task<Result<>> check(const std::atomic<bool>& stopping);
+  io::Task<Result<>> check(Log::Check how);
 
  private:
   /// The part of a log that a read looks at, as it was at one moment.

@@ -62,7 +62,11 @@ LogPorts LogSetState::log_ports(DataDirectory& directory, const TopicPartition& 
             discarder.add_files(directory.disk(), std::move(paths),
                                 ports.runtime.clock.now() + delay);
           },
-      .take_offline = [&directory](const Error& cause) { directory.disk().take_offline(cause); }};
+      .take_offline = [&directory](const Error& cause) { directory.disk().take_offline(cause); },
+      .on_damage =
+          [this, partition] {
+            if (ports.on_damage) ports.on_damage(partition);
+          }};
 }
 
 DataDirectory::Ports LogSetState::directory_ports() {
@@ -96,6 +100,13 @@ io::Task<Result<std::string>> LogSetState::hide_folder(DataDirectory& directory,
 
 void LogSetState::discard_folder(DataDirectory& directory, std::string path) {
   discarder.add_folder(directory.disk(), std::move(path), ports.runtime.clock.now());
+}
+
+Offset LogSetState::lost_end(const TopicPartition& partition, const Uuid& topic_id) const {
+  for (const CheckpointEntry& gone : lost) {
+    if (gone.partition == partition && gone.topic_id == topic_id) return gone.offset;
+  }
+  return Offset{0};
 }
 
 DataDirectory* LogSetState::roomiest() const {
@@ -156,7 +167,14 @@ io::Task<Result<std::shared_ptr<Log>>> LogSet::create(TopicPartition partition, 
     state.table.release(partition);
     co_return fail(std::move(named).error());
   }
-  state.table.put({.log = *log, .directory = directory});
+  const Offset lost = state.lost_end(partition, topic_id);
+  if (lost > Offset(0)) {
+    (*log)->set_damaged(directory->path() + "/" + partition.folder() +
+                        ": the folder is gone, though everything before " +
+                        std::to_string(lost.value()) +
+                        " was synced; restore the partition from a replica or a backup");
+  }
+  state.table.put({.log = *log, .directory = directory, .recorded_synced_end = lost});
   co_return std::move(*log);
 }
 
@@ -203,8 +221,12 @@ io::Task<Result<Offset>> LogSet::delete_records(TopicPartition partition, Offset
 void LogSet::check(const std::string& path) {
   for (const auto& entry : state_->table.entries()) {
     const std::string folder = entry.directory->path() + "/" + entry.log->partition().folder();
-    if (path.starts_with(folder + "/")) state_->background->check(entry.log);
+    if (path.starts_with(folder + "/")) state_->background->check(entry.log, Offset{0});
   }
+}
+
+void LogSet::check(const TopicPartition& partition, Offset from) {
+  if (auto log = state_->table.find(partition)) state_->background->check(std::move(log), from);
 }
 
 void LogSet::start() { state_->background->start(); }

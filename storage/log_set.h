@@ -13,6 +13,7 @@
 #include "io/lanes.h"
 #include "io/runtime.h"
 #include "storage/log.h"
+#include "storage/repair.h"
 
 namespace sluice::storage {
 
@@ -27,6 +28,10 @@ struct LogSetOptions {
   std::chrono::milliseconds compaction_interval = std::chrono::seconds(15);
   /// Most that one compaction's key table takes, charged to the memory budget.
   size_t compaction_map_bytes = 128_MiB;
+  /// How often all batches of all logs are read again to find what the devices lost, and most that
+  /// this reads of each directory; 0: never.
+  std::chrono::milliseconds scrub_interval = std::chrono::hours(24 * 7);
+  uint64_t scrub_bytes_per_second = 10_MiB;
   /// Names the machine's time up (Linux: /proc/sys/kernel/random/boot_id), so that a killed process
   /// is told from a power cut. Empty: not known, every unclean stop may have been a power cut.
   std::string boot_id;
@@ -53,6 +58,9 @@ struct LogSetPorts {
   std::function<void(const std::string& directory, const Error& cause)> on_directory_offline;
   /// Retention moved the start of a log. On the control loop.
   std::function<void(const Log& log)> on_start_moved = nullptr;
+  /// A log was found to be damaged, see Log::damage(). From any loop; must not block. Empty: nobody
+  /// needs to know.
+  std::function<void(const TopicPartition&)> on_damage = {};
 };
 
 /// All logs of a node: opens and recovers them from the data directories, makes and deletes them,
@@ -94,6 +102,20 @@ class LogSet {
   /// Something that was read of the file at `path` was not what the log said: reads that log again
   /// in the background, and what is bad becomes damage. From any loop, until close().
   void check(const std::string& path);
+  /// As that, from an offset on. Nothing happens where there is no such log.
+  void check(const TopicPartition& partition, Offset from);
+  /// Reads the whole log now; done when it is known whether it is damaged. Errors: the disk's,
+  /// not_found, cancelled.
+  io::Task<Result<>> check_all(TopicPartition partition, const std::atomic<bool>& stopping);
+
+  /// The long half of a repair: finds what is bad in a damaged log, gets it from the source and
+  /// writes whole copies of the segments. The log goes on as it is. Errors: not_found,
+  /// invalid_request (not damaged), those of plan_repair.
+  io::Task<Result<RepairPlan>> plan_repair(TopicPartition partition, RangeSource& source,
+                                           const std::atomic<bool>& stopping);
+  /// The short half: puts the copies in place and opens the log anew; nobody asks the old one any
+  /// more. After an error it is left out, see find_failed().
+  io::Task<Result<std::shared_ptr<Log>>> finish_repair(TopicPartition partition, RepairPlan plan);
 
   /// Starts the background work on the control loop.
   void start();

@@ -113,6 +113,8 @@ io::Task<void> Opening::each(bool clean, size_t at_once, io::Task<void> (Opening
 
 io::Task<void> Opening::run() {
   for (const auto& directory : state_.directories) {
+    const auto& lost = directory->found().lost;
+    state_.lost.insert(state_.lost.end(), lost.begin(), lost.end());
     for (auto& found : directory->found().logs)
       jobs_.push_back({.directory = directory.get(), .found = std::move(found)});
   }
@@ -163,10 +165,12 @@ io::Task<void> Opening::open(Job& job) {
     failed(job, std::move(log).error());
     co_return;
   }
-  state_.table.put({.log = *log,
-                    .directory = job.directory,
-                    .recorded_synced_end = synced_end_of(job.found),
-                    .cleaned_end = std::min(job.found.cleaned_end, (*log)->ends().end)});
+  state_.table.put(
+      {.log = *log,
+       .directory = job.directory,
+       .recorded_synced_end = synced_end_of(job.found),
+       .recorded_high_watermark = (*log)->is_damaged() ? job.found.high_watermark : Offset{0},
+       .cleaned_end = std::min(job.found.cleaned_end, (*log)->ends().end)});
   progress_.done(1, 0);
 }
 
@@ -289,10 +293,13 @@ io::Task<Result<std::unique_ptr<LogSet>>> LogSet::open(
                         .discarder = state->discarder,
                         .compactor = state->compactor,
                         .files = state->files,
-                        .on_start_moved = state->ports.on_start_moved},
+                        .on_start_moved = state->ports.on_start_moved,
+                        .metrics = state->ports.metrics},
       Background::Intervals{.checkpoint = state->options.checkpoint_interval,
                             .retention = state->options.retention_interval,
-                            .compaction = state->options.compaction_interval});
+                            .compaction = state->options.compaction_interval,
+                            .scrub = state->options.scrub_interval,
+                            .scrub_bytes_per_second = state->options.scrub_bytes_per_second});
   co_return std::unique_ptr<LogSet>(new LogSet(std::move(state)));
 }
 

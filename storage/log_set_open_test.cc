@@ -54,6 +54,16 @@ TEST_F(LogSetOpenTest, StillKnowsOfAPowerCutWhenRecoveryWasInterrupted) {
   EXPECT_EQ(text_of("/data/.boot-id"), world_.boot_id);
 }
 
+TEST_F(LogSetOpenTest, ADirectoryThatWasEmptiedCountsAsAfterAPowerCut) {
+  world_.directories = {"/one", "/two"};
+  open();
+  ASSERT_TRUE(world_.close().has_value());
+  ASSERT_TRUE(world_.run(world_.disk().remove_directory("/two", true)));
+  open();
+  EXPECT_FALSE(world_.set().directories()[0].power_lost);
+  EXPECT_TRUE(world_.set().directories()[1].power_lost) << "its replicas are out of sync";
+}
+
 TEST_F(LogSetOpenTest, TakesNothingNotedAboutAnotherLogOfTheName) {
   open();
   auto log = *world_.create("t", id(1));

@@ -14,7 +14,9 @@ CheckpointRow row_of(const LogTable::Entry& entry) {
           .synced_end =
               damaged ? std::max(ends.synced_end, entry.recorded_synced_end) : ends.synced_end,
           .log_start = ends.start,
-          .high_watermark = entry.log->high_watermark(),
+          .high_watermark =
+              damaged ? std::max(entry.log->high_watermark(), entry.recorded_high_watermark)
+                      : entry.log->high_watermark(),
           .cleaned_end = std::min(entry.cleaned_end, ends.end)};
 }
 

@@ -23,6 +23,8 @@ class LogTable {
     DataDirectory* directory = nullptr;
     /// What the checkpoint said at open: a damaged log must not forget it.
     Offset recorded_synced_end{0};
+    /// Of one that was damaged when it was opened: it may be above what is left.
+    Offset recorded_high_watermark{0};
     /// Where compaction goes on; negative: it never ran.
     Offset cleaned_end{-1};
   };

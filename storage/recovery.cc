@@ -368,7 +368,9 @@ io::Task<Result<>> Recovery::load_epochs() {
   for (const auto& seen : seen_epochs_) {
     if (seen.epoch > epochs_.latest()) changed |= epochs_.assign(seen.epoch, seen.start);
   }
-  changed |= epochs_.truncate_end(active_->next());
+  const bool cut = epochs_.truncate_end(active_->next());
+  // What stands behind damage comes back with its repair: its epochs stay written down.
+  changed = !log_.is_damaged.load() && (changed || cut);
   if (changed) {
     CO_RETURN_IF_ERROR(co_await io::replace_file(log_.ports.disk, path, epochs_.encode()));
   }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/check.h"
 #include "base/crc32c.h"
 
 namespace sluice::storage {
@@ -15,11 +16,14 @@ constexpr int kMostCandidates = 4096;
 
 }  // namespace
 
-SegmentCheck::SegmentCheck(std::shared_ptr<io::File> file, uint64_t size, Offset base, Offset limit)
+SegmentCheck::SegmentCheck(std::shared_ptr<io::File> file, uint64_t size, Offset base, Offset limit,
+                           bool dense)
     : file_(std::move(file)),
       size_(size),
       expected_(base),
       limit_(limit),
+      dense_(dense),
+      before_{0, base},
       buffer_(std::min<uint64_t>(kChunk, size)) {}
 
 ByteView SegmentCheck::buffered(uint64_t position) const {
@@ -67,6 +71,10 @@ std::optional<PlacedHeader> SegmentCheck::decode(ByteView bytes) {
   } else if (header->base_offset < expected_) {
     failure_ = "offset " + std::to_string(header->base_offset.value()) + " where " +
                std::to_string(expected_.value()) + " or more is expected";
+    overlaps_ = true;
+  } else if (dense_ && header->base_offset > expected_) {
+    failure_ = "offset " + std::to_string(header->base_offset.value()) + " where " +
+               std::to_string(expected_.value()) + " is expected";
   } else if (header->next_offset() > limit_) {
     failure_ = "offset " + std::to_string(header->last_offset().value()) +
                " where the next segment begins at " + std::to_string(limit_.value());
@@ -81,6 +89,7 @@ SegmentCheck::Next SegmentCheck::accept(const PlacedHeader& batch, uint32_t crc)
                " fails its checksum";
     return std::nullopt;
   }
+  before_ = {position_, expected_};
   position_ = batch.end();
   expected_ = batch.header.next_offset();
   return batch;
@@ -103,7 +112,7 @@ io::Task<Result<uint32_t>> SegmentCheck::crc_of(PlacedHeader batch) {
 io::Task<Result<bool>> SegmentCheck::is_good_batch(uint64_t position) {
   const ByteView bytes = buffered(position);
   const auto header = record::decode_header(bytes);
-  if (!header || header->base_offset < expected_) co_return false;
+  if (!header || header->base_offset < expected_ || header->next_offset() > limit_) co_return false;
   const PlacedHeader batch{.header = *header, .position = position};
   if (batch.end() > size_) co_return false;
   CO_ASSIGN_OR_RETURN(const uint32_t crc, co_await crc_of(batch));
@@ -111,11 +120,35 @@ io::Task<Result<bool>> SegmentCheck::is_good_batch(uint64_t position) {
 }
 
 io::Task<Result<bool>> SegmentCheck::good_batch_behind() {
+  CO_ASSIGN_OR_RETURN(const auto found, co_await find_behind());
+  co_return found.has_value();
+}
+
+SegmentCheck::Damage SegmentCheck::damage() const {
+  return overlaps_ ? before_ : Damage{position_, expected_};
+}
+
+io::Task<Result<bool>> SegmentCheck::skip_damage() {
+  CHECK(failure_.has_value(), "only damage is skipped");
+  const Damage begin = damage();
+  position_ = begin.position;
+  expected_ = begin.from;
+  CO_ASSIGN_OR_RETURN(const auto found, co_await find_behind());
+  if (!found) co_return false;
+  position_ = found->position;
+  expected_ = found->header.base_offset;
+  before_ = {position_, expected_};
+  overlaps_ = false;
+  failure_.reset();
+  co_return true;
+}
+
+io::Task<Result<std::optional<PlacedHeader>>> SegmentCheck::find_behind() {
   int candidates = 0;
   for (uint64_t at = position_ + 1; at + record::kHeaderSize <= size_;) {
     if (buffered(at).size() < record::kHeaderSize) CO_RETURN_IF_ERROR(co_await fill(at));
     const ByteView bytes = buffered(at);
-    if (bytes.size() < record::kHeaderSize) co_return false;
+    if (bytes.size() < record::kHeaderSize) co_return std::nullopt;
     // The magic byte is what all good batches share.
     const std::byte* magic = bytes.data() + record::kMagicAt;
     const void* found = std::memchr(magic, record::kMagic, bytes.size() - record::kHeaderSize + 1);
@@ -125,13 +158,17 @@ io::Task<Result<bool>> SegmentCheck::good_batch_behind() {
     }
     at += static_cast<size_t>(static_cast<const std::byte*>(found) - magic);
     if (record::decode_header(buffered(at))) {
-      if (++candidates > kMostCandidates) co_return false;
+      if (++candidates > kMostCandidates) co_return std::nullopt;
       CO_ASSIGN_OR_RETURN(const bool good, co_await is_good_batch(at));
-      if (good) co_return true;
+      if (good) {
+        if (buffered(at).size() < record::kHeaderSize) CO_RETURN_IF_ERROR(co_await fill(at));
+        CO_ASSIGN_OR_RETURN(const auto header, record::decode_header(buffered(at)));
+        co_return PlacedHeader{.header = header, .position = at};
+      }
     }
     ++at;
   }
-  co_return false;
+  co_return std::nullopt;
 }
 
 }  // namespace sluice::storage

@@ -17,8 +17,10 @@ namespace sluice::storage {
 /// Reads a MiB at a time; batches larger than that are checked in pieces.
 class SegmentCheck {
  public:
-  /// Of a file of `size` bytes whose batches must lie in [base, limit).
-  SegmentCheck(std::shared_ptr<io::File> file, uint64_t size, Offset base, Offset limit);
+  /// Of a file of `size` bytes whose batches must lie in [base, limit), and if `dense` one right
+  /// behind the other.
+  SegmentCheck(std::shared_ptr<io::File> file, uint64_t size, Offset base, Offset limit,
+               bool dense = false);
 
   /// The next good batch; nothing at the end and at a bad one, see failure(). Errors are the
   /// disk's.
@@ -33,6 +35,16 @@ class SegmentCheck {
   /// After a failure: whether there is a good batch anywhere behind position(). Looks at every
   /// byte.
   io::Task<Result<bool>> good_batch_behind();
+  /// Where the damage of a failure begins. No checksum covers a batch's offset: where two overlap,
+  /// either may be wrong.
+  struct Damage {
+    uint64_t position = 0;
+    Offset from{0};
+  };
+  Damage damage() const;
+  /// Goes on with the next good batch behind a failure, to which position() and expected() jump;
+  /// false where there is none.
+  io::Task<Result<bool>> skip_damage();
 
  private:
   using Next = Result<std::optional<PlacedHeader>>;
@@ -46,12 +58,18 @@ class SegmentCheck {
   Next accept(const PlacedHeader& batch, uint32_t crc);
   io::Task<Result<uint32_t>> crc_of(PlacedHeader batch);
   io::Task<Result<bool>> is_good_batch(uint64_t position);
+  /// The first good batch behind position().
+  io::Task<Result<std::optional<PlacedHeader>>> find_behind();
 
   const std::shared_ptr<io::File> file_;
   const uint64_t size_;
   uint64_t position_ = 0;
   Offset expected_;
   const Offset limit_;
+  const bool dense_;
+  /// The last good batch.
+  Damage before_;
+  bool overlaps_ = false;
   std::optional<std::string> failure_;
   std::vector<std::byte> buffer_;
   uint64_t buffer_at_ = 0;

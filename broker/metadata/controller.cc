@@ -251,6 +251,29 @@ Result<Controller::Altered> Controller::alter_in_sync(
   return altered;
 }
 
+Result<MetadataRecords> Controller::report_damage(const MetadataImage& image, NodeId from,
+                                                  uint64_t broker_epoch,
+                                                  const std::vector<DamageReport>& reports) const {
+  RETURN_IF_ERROR(check_epoch(image, from, broker_epoch));
+  const BrokerStates states = states_of(image);
+  MetadataRecords records;
+  std::vector<const PartitionImage*> changed;
+  for (const DamageReport& report : reports) {
+    const auto found = find_partition(image, report.topic_id, report.partition);
+    // Deleted meanwhile.
+    if (!found) continue;
+    const PartitionImage& before = *found->partition;
+    if (std::ranges::find(changed, &before) != changed.end()) continue;
+    changed.push_back(&before);
+    const PartitionImage after = with_damage(
+        before, from, report.damaged, election_rules(defaults_, found->topic->configs), states);
+    if (after == before) continue;
+    records.push_back(partition_changed(
+        report.topic_id, static_cast<size_t>(report.partition.value()), before, after));
+  }
+  return records;
+}
+
 Result<MetadataRecords> Controller::move(const MetadataImage& image,
                                          const MovePartition& request) const {
   ASSIGN_OR_RETURN(const Found found, find_partition(image, request.topic_id, request.partition));

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "broker/metadata/broker_states.h"
+#include "broker/metadata/damage_report.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/in_sync_change.h"
 #include "broker/metadata/sessions.h"
@@ -85,6 +86,11 @@ class Controller {
   /// unknown_session when `from` has another epoch; else by partition, see with_in_sync.
   Result<Altered> alter_in_sync(const MetadataImage& image, NodeId from, uint64_t broker_epoch,
                                 const std::vector<InSyncChange>& changes) const;
+  /// Which replicas of `from` lost records, or are whole again; what is known already, or not its
+  /// own, is passed over. unknown_session when it has another epoch.
+  Result<MetadataRecords> report_damage(const MetadataImage& image, NodeId from,
+                                        uint64_t broker_epoch,
+                                        const std::vector<DamageReport>& reports) const;
   /// Empty when there is nothing to do. See moved and move_cancelled.
   Result<MetadataRecords> move(const MetadataImage& image, const MovePartition& request) const;
 

@@ -176,6 +176,21 @@ io::Task<std::vector<Result<uint32_t>>> ControllerDriver::alter_in_sync(
   co_return all_failed(changes.size(), why);
 }
 
+io::Task<Result<>> ControllerDriver::report_damage(NodeId node, uint64_t broker_epoch,
+                                                   std::vector<DamageReport> reports) {
+  const auto turn = co_await turn_.lock();
+  for (int attempt = 1;; ++attempt) {
+    CO_RETURN_IF_ERROR(check_leads());
+    const auto image = ports_.store.image();
+    CO_ASSIGN_OR_RETURN(auto records, core_->report_damage(*image, node, broker_epoch, reports));
+    if (records.empty()) co_return Result<>{};
+    auto committed = co_await commit(std::move(records));
+    if (committed || attempt == kAttempts || !was_overtaken(committed.error())) {
+      co_return committed;
+    }
+  }
+}
+
 io::Task<Result<>> ControllerDriver::move(MovePartition request) {
   const auto turn = co_await turn_.lock();
   for (int attempt = 1;; ++attempt) {

@@ -67,6 +67,9 @@ class ControllerDriver {
   /// For each change the new partition epoch or why not; done when it is committed.
   io::Task<std::vector<Result<uint32_t>>> alter_in_sync(NodeId node, uint64_t broker_epoch,
                                                         std::vector<InSyncChange> changes);
+  /// Done when it is committed, or known already.
+  io::Task<Result<>> report_damage(NodeId node, uint64_t broker_epoch,
+                                   std::vector<DamageReport> reports);
   /// Done when the move has begun, or is cancelled.
   io::Task<Result<>> move(MovePartition request);
   /// not_found. Its replicas begin to move within moments.

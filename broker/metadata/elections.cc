@@ -8,11 +8,18 @@ namespace {
 
 void leave_in_sync(PartitionImage& partition, const BrokerStates& states) {
   std::vector<NodeId> left;
+  std::vector<NodeId> whole;
   for (const NodeId id : partition.in_sync) {
-    if (states.serves(id)) left.push_back(id);
+    if (!has(partition.damaged, id)) whole.push_back(id);
+    if (!has(partition.damaged, id) && states.serves(id)) left.push_back(id);
   }
-  // All went at once: without a leader nothing is committed, so each of them still has all.
-  if (!left.empty()) partition.in_sync = std::move(left);
+  // All went at once: without a leader nothing is committed, so each of them still has all. One
+  // that is damaged stays only where all are: nobody else has what is left.
+  if (!left.empty()) {
+    partition.in_sync = std::move(left);
+  } else if (!whole.empty()) {
+    partition.in_sync = std::move(whole);
+  }
 }
 
 void drop_replicas(PartitionImage& partition, const std::vector<NodeId>& gone) {
@@ -20,6 +27,7 @@ void drop_replicas(PartitionImage& partition, const std::vector<NodeId>& gone) {
   std::erase_if(partition.replicas, is_gone);
   std::erase_if(partition.in_sync, is_gone);
   std::erase_if(partition.eligible, is_gone);
+  std::erase_if(partition.damaged, is_gone);
 }
 
 void finish_move(PartitionImage& partition) {
@@ -53,7 +61,19 @@ bool keeps_leading(const PartitionImage& partition, const BrokerStates& states) 
           first_to_lead(partition, partition.in_sync, states) == kNoLeader);
 }
 
+/// Who has everything takes over from the last one in sync that lost something of it.
+bool replace_damaged(PartitionImage& partition, const BrokerStates& states) {
+  const auto is_damaged = [&](NodeId id) { return has(partition.damaged, id); };
+  if (!std::ranges::all_of(partition.in_sync, is_damaged)) return false;
+  const NodeId id = first_to_lead(partition, partition.eligible, states);
+  if (id == kNoLeader) return false;
+  partition.leader = id;
+  partition.in_sync = {id};
+  return true;
+}
+
 void elect(PartitionImage& partition, const ElectionRules& rules, const BrokerStates& states) {
+  if (replace_damaged(partition, states)) return;
   if (states.may_lead(partition.leader) && has(partition.in_sync, partition.leader)) return;
   if (const NodeId id = first_to_lead(partition, partition.in_sync, states); id != kNoLeader) {
     partition.leader = id;
@@ -68,7 +88,8 @@ void elect(PartitionImage& partition, const ElectionRules& rules, const BrokerSt
   partition.leader = kNoLeader;
   if (!rules.unclean) return;
   std::vector<NodeId> known = partition.replicas;
-  std::erase_if(known, [&](NodeId id) { return has(partition.adding, id); });
+  std::erase_if(known,
+                [&](NodeId id) { return has(partition.adding, id) || has(partition.damaged, id); });
   NodeId id = first_to_lead(partition, known, states);
   if (id == kNoLeader) id = first_to_lead(partition, partition.replicas, states);
   if (id == kNoLeader) return;
@@ -78,7 +99,7 @@ void elect(PartitionImage& partition, const ElectionRules& rules, const BrokerSt
 
 /// As nearly every partition is at nearly every look.
 bool is_settled(const PartitionImage& partition, const BrokerStates& states) {
-  return partition.adding.empty() && partition.removing.empty() &&
+  return partition.adding.empty() && partition.removing.empty() && partition.damaged.empty() &&
          states.may_lead(partition.leader) && has(partition.in_sync, partition.leader) &&
          std::ranges::all_of(partition.in_sync, [&](NodeId id) { return states.serves(id); });
 }
@@ -104,7 +125,7 @@ void settle_eligible(const PartitionImage& before, PartitionImage& after,
   if (after.in_sync.size() < bound && !is_unclean(before, after.leader)) {
     for (const NodeId id : after.replicas) {
       const bool had_all = has(before.in_sync, id) || has(before.eligible, id);
-      if (had_all && !has(after.in_sync, id)) eligible.push_back(id);
+      if (had_all && !has(after.in_sync, id) && !has(after.damaged, id)) eligible.push_back(id);
     }
   }
   after.eligible = std::move(eligible);
@@ -132,6 +153,22 @@ PartitionImage settled(const PartitionImage& before, const ElectionRules& rules,
   }
   count_epochs(before, after);
   return after;
+}
+
+PartitionImage with_damage(const PartitionImage& before, NodeId node, bool damaged,
+                           const ElectionRules& rules, const BrokerStates& states) {
+  if (!has(before.replicas, node) || has(before.damaged, node) == damaged) return before;
+  PartitionImage after = before;
+  if (damaged) {
+    after.damaged.push_back(node);
+    std::erase(after.eligible, node);
+  } else {
+    std::erase(after.damaged, node);
+  }
+  PartitionImage once = settled(after, rules, states);
+  settle_eligible(before, once, rules);
+  count_epochs(before, once);
+  return once;
 }
 
 PartitionImage led_by(const PartitionImage& before, NodeId leader) {

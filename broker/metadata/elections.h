@@ -14,11 +14,18 @@ inline constexpr NodeId kNoLeader{-1};
 /// - Who does not serve leaves the in-sync set, unless nobody of it serves.
 /// - Who leaves a set that falls below min.insync.replicas stays eligible (KIP-966): nothing was
 ///   committed without it since.
+/// - Who is damaged leaves the in-sync set too, unless all of it are; then who is eligible takes
+///   over. It is never eligible.
 /// - A move is over when all that come are in sync.
 /// - A leader that may not lead any more is replaced: by who is in sync, else by who is eligible,
 ///   else, where the topic allows it, by anybody; in the order of the replicas.
 PartitionImage settled(const PartitionImage& before, const ElectionRules& rules,
                        const BrokerStates& states);
+
+/// What the partition becomes when the replica of `node` is found to be damaged, or whole again;
+/// the same when that is known, or it has none.
+PartitionImage with_damage(const PartitionImage& before, NodeId node, bool damaged,
+                           const ElectionRules& rules, const BrokerStates& states);
 
 /// Leader moved to `leader`, which is in sync.
 PartitionImage led_by(const PartitionImage& before, NodeId leader);

@@ -40,6 +40,9 @@ struct PartitionImage {
   /// Of a move under way; both among `replicas`.
   std::vector<NodeId> adding;
   std::vector<NodeId> removing;
+  /// Replicas that lost records, or cannot be served: beside others in no in-sync set, nowhere
+  /// eligible, until they are whole again.
+  std::vector<NodeId> damaged;
   bool operator==(const PartitionImage&) const = default;
 };
 

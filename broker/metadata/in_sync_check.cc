@@ -35,6 +35,10 @@ Result<> check_members(const PartitionImage& before, const InSyncChange& change,
     if (std::ranges::count(change.in_sync, id) != 1) {
       return fail(Errc::invalid_request, name + " stands twice in the in-sync set");
     }
+    if (!has(before.in_sync, id) && has(before.damaged, id)) {
+      return fail(Errc::not_enough_replicas,
+                  name + " has lost records; ask again when it is whole");
+    }
     if (!has(before.in_sync, id) && !states.may_lead(id)) {
       return fail(Errc::not_enough_replicas,
                   name + " is fenced or stops; ask again when it serves");

@@ -11,7 +11,8 @@ namespace sluice::broker {
 /// The partition with the in-sync set that `from`, its leader, asks for; as it is when it has that
 /// set already: the answer to an earlier request was lost. Errors: not_leader; fenced_leader_epoch
 /// (the leader epoch or the partition epoch is an older one); unknown_leader_epoch;
-/// invalid_request; not_enough_replicas when a broker that is fenced or stops would come in.
+/// invalid_request; not_enough_replicas when a broker that is fenced, stops or has a damaged
+/// replica would come in.
 Result<PartitionImage> with_in_sync(const PartitionImage& before, const InSyncChange& change,
                                     NodeId from, const ElectionRules& rules,
                                     const BrokerStates& states);

@@ -120,6 +120,7 @@ Result<PartitionImage> move_cancelled(const PartitionImage& before, const Electi
   after.replicas = without(before.replicas, gone);
   after.in_sync = without(before.in_sync, gone);
   after.eligible = without(before.eligible, gone);
+  after.damaged = without(before.damaged, gone);
   if (after.in_sync.empty() || after.replicas.empty()) {
     return fail(Errc::invalid_request,
                 "none of the replicas of before the move is in sync; wait for one of them");

@@ -16,7 +16,14 @@ namespace sluice::broker {
 
 /// What a connection between brokers is for. Answers come in order, so that what may be slow or
 /// large has one of its own and never delays a heartbeat.
-enum class Purpose : uint8_t { consensus, heartbeat, control, replication, flushed_replication };
+enum class Purpose : uint8_t {
+  consensus,
+  heartbeat,
+  control,
+  replication,
+  flushed_replication,
+  repair,
+};
 
 struct PeersOptions {
   PeerConnectionOptions connection;

@@ -11,29 +11,12 @@ namespace sluice::broker {
 
 /// In the order of the requests in the RequestHeader's oneof: those of clients, those between
 /// brokers, and "other".
-inline constexpr std::array<std::string_view, 23> kNativeApis = {"hello",
-                                                                 "metadata",
-                                                                 "create_topic",
-                                                                 "delete_topic",
-                                                                 "describe_topic",
-                                                                 "alter_topic",
-                                                                 "add_partitions",
-                                                                 "produce",
-                                                                 "fetch",
-                                                                 "list_offsets",
-                                                                 "delete_records",
-                                                                 "init_producer",
-                                                                 "describe_cluster",
-                                                                 "move_partition",
-                                                                 "drain_broker",
-                                                                 "leave_cluster",
-                                                                 "discover",
-                                                                 "join_cluster",
-                                                                 "raft",
-                                                                 "propose",
-                                                                 "heartbeat",
-                                                                 "alter_in_sync",
-                                                                 "other"};
+inline constexpr std::array<std::string_view, 24> kNativeApis = {
+    "hello",          "metadata",       "create_topic",     "delete_topic",   "describe_topic",
+    "alter_topic",    "add_partitions", "produce",          "fetch",          "list_offsets",
+    "delete_records", "init_producer",  "describe_cluster", "move_partition", "drain_broker",
+    "leave_cluster",  "discover",       "join_cluster",     "raft",           "propose",
+    "heartbeat",      "alter_in_sync",  "report_damage",    "other"};
 inline constexpr int kFirstApi = native::RequestHeader::kHello;
 inline constexpr int kLastClientApi = native::RequestHeader::kLeaveCluster;
 inline constexpr int kFirstBrokerApi = native::RequestHeader::kDiscover;

@@ -43,6 +43,7 @@ io::Task<Result<>> answer_raft(NativeCall& call);
 io::Task<Result<>> answer_propose(NativeCall& call);
 io::Task<Result<>> answer_heartbeat(NativeCall& call);
 io::Task<Result<>> answer_alter_in_sync(NativeCall& call);
+io::Task<Result<>> answer_report_damage(NativeCall& call);
 
 /// The hot path: decoded and encoded by hand, both parts of the frame in place.
 io::Task<void> answer_produce(NativeConnection& connection, Exchange& exchange, ByteView header,

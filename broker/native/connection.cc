@@ -146,6 +146,8 @@ io::Task<Result<>> answer(NativeCall& call) {
       return answer_heartbeat(call);
     case Request::kAlterInSync:
       return answer_alter_in_sync(call);
+    case Request::kReportDamage:
+      return answer_report_damage(call);
     case Request::kProduce:
     case Request::REQUEST_NOT_SET:
       break;

@@ -25,6 +25,7 @@ void put_partition(const TopicDescription::Partition& partition,
   put_nodes(partition.eligible, *to.mutable_eligible());
   put_nodes(partition.adding, *to.mutable_adding());
   put_nodes(partition.removing, *to.mutable_removing());
+  put_nodes(partition.damaged, *to.mutable_damaged());
   put_followers(partition.followers, *to.mutable_followers());
   const auto& status = partition.status;
   to.set_log_start(status.log_start.value());

@@ -24,6 +24,7 @@ Result<FetchTarget> decode_target(const native::FetchRequest::Partition& partiti
     target.last_fetched_epoch = LeaderEpoch{partition.last_fetched_epoch()};
   }
   if (partition.has_synced_end()) target.synced_end = Offset{partition.synced_end()};
+  if (partition.has_corrupt_at()) target.corrupt_at = Offset{partition.corrupt_at()};
   return target;
 }
 

@@ -33,6 +33,8 @@ struct FetchTarget {
   std::optional<LeaderEpoch> last_fetched_epoch;
   /// A replica's: how much of its log is on its device.
   std::optional<Offset> synced_end = std::nullopt;
+  /// What it got from there on failed its checksum twice.
+  std::optional<Offset> corrupt_at = std::nullopt;
 };
 
 /// A partition within a session.

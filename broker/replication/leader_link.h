@@ -37,8 +37,9 @@ class LeaderLink {
 };
 
 /// Partitions that flush on every acknowledgement are fetched apart from the others: a fetch of
-/// theirs waits for the device. A lane has a fetch session, so a connection, of its own.
-enum class FetchLane : uint8_t { plain, flushed };
+/// theirs waits for the device. A lane has a fetch session, so a connection, of its own; that of
+/// repairs begins one with each fetch.
+enum class FetchLane : uint8_t { plain, flushed, repair };
 
 /// Makes links, each used on one loop.
 class LeaderLinks {

@@ -79,14 +79,25 @@ io::Task<Result<storage::Appended>> Partition::append(MutableBytes batch,
   auto append = log_->append({.batch = batch, .leader_epoch = epoch, .now = now});
   if (!append.is_ready()) return finish_append(std::move(append), epoch, batch.size());
   auto outcome = append.await_resume();
-  if (outcome) appended(*outcome, epoch, batch.size());
+  if (!outcome) return Outcome::ready(fail(refusal_of(std::move(outcome).error())));
+  appended(*outcome, epoch, batch.size());
   return Outcome::ready(std::move(outcome));
+}
+
+Error Partition::refusal_of(Error why) const {
+  if (why != Errc::partition_corrupt || !replicated()) return why;
+  const auto state = state_.lock();
+  const bool others = state->replicas != nullptr && state->replicas->in_sync().size() > 1;
+  return others ? Error(Errc::not_leader, "the leader lost records, another takes over: " +
+                                              std::string(why.message()))
+                : why;
 }
 
 io::Task<Result<storage::Appended>> Partition::finish_append(
     io::Task<Result<storage::Appended>> append, LeaderEpoch epoch, size_t bytes) {
   auto outcome = co_await std::move(append);
-  if (outcome) appended(*outcome, epoch, bytes);
+  if (!outcome) co_return fail(refusal_of(std::move(outcome).error()));
+  appended(*outcome, epoch, bytes);
   co_return outcome;
 }
 

@@ -70,6 +70,8 @@ struct PartitionPorts {
   NodeId self;
   /// A follower could join the in-sync set. From any loop; must not block.
   std::function<void(const PartitionKey&)> could_join = nullptr;
+  /// The log may be damaged from there on. From any loop; must not block.
+  std::function<void(const storage::TopicPartition&, Offset from)> suspect = nullptr;
 };
 
 /// One partition on this broker: its log, and its part as leader or follower. All calls may come
@@ -125,6 +127,8 @@ class Partition {
   /// Errors: those of Log::read, offset_out_of_range only outside of [log start, log end].
   io::Task<Result<storage::ReadResult>> read(Offset from, size_t max_bytes, bool at_least_one,
                                              Isolation isolation);
+  /// What a client is told of a damaged log: to wait for another leader, if there can be one.
+  Error refusal_of(Error why) const;
   PartitionStatus status() const;
 
   /// From now on until unwatch() returns the watcher is told of every move; false, and not watched,
@@ -153,6 +157,8 @@ class Partition {
   void follower_fetched(const FollowerFetch& fetch, TimePoint now);
   /// How far each follower is; empty when this broker does not lead, or leads alone.
   std::vector<ReplicaSet::Progress> followers(TimePoint now) const;
+  /// A follower got from there on, twice, what fails its checksum: the log is looked at.
+  void suspect(Offset from) const;
   /// Followers are to hear of the log start, though nothing else happens.
   void log_start_moved();
   /// What a follower reads: up to the log end.

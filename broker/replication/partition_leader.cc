@@ -60,6 +60,10 @@ std::vector<ReplicaSet::Progress> Partition::followers(TimePoint now) const {
   return state->replicas->progress(state->own.log_end, now);
 }
 
+void Partition::suspect(Offset from) const {
+  if (ports_.suspect && !log_->is_damaged()) ports_.suspect(log_->partition(), from);
+}
+
 void Partition::log_start_moved() {
   Wakes wakes;
   {

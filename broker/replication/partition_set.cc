@@ -108,6 +108,8 @@ TopicOptions PartitionSet::options_of(const Topic& topic) const {
 
 io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataImage& image) {
   const PartitionKey key{topic->id, id};
+  // Whoever has it under way goes by the latest image at the end.
+  if (reopening_.contains(key)) co_return;
   const PartitionImage& wanted = topic->partitions[static_cast<size_t>(id.value())];
   const TopicOptions options = options_of(topic);
   auto partition = ports_.table.find(key);
@@ -127,6 +129,7 @@ io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataIm
   }
   if (served) {
     ports_.table.insert(key, std::move(partition));
+    look_at_damage(key, wanted);
     co_return;
   }
   ports_.log.error(
@@ -136,6 +139,65 @@ io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataIm
       key,
       std::move(served).error().with_context(
           "partition " + storage::TopicPartition{topic->name, id}.folder() + " is not served"));
+  look_at_damage(key, wanted);
+}
+
+void PartitionSet::look_at_damage(const PartitionKey& key, const PartitionImage& wanted) const {
+  if (!ports_.look_at_damage) return;
+  const auto partition = ports_.table.find(key);
+  const bool whole = partition != nullptr && !partition->log().is_damaged();
+  const bool counts_as_damaged =
+      std::ranges::find(wanted.damaged, ports_.self) != wanted.damaged.end();
+  if (!whole || counts_as_damaged) ports_.look_at_damage(key);
+}
+
+io::Task<Result<>> PartitionSet::reopen(PartitionKey key,
+                                        std::function<io::Task<Result<>>()> change) {
+  io::Loop& home = *io::Loop::current();
+  co_await ports_.control.enter();
+  storage::TopicPartition name;
+  std::shared_ptr<Partition> partition;
+  Result<> done;
+  {
+    const auto lock = co_await following_.lock();
+    partition = ports_.table.find(key);
+    if (partition == nullptr) {
+      done = fail(Errc::not_found, "the partition is not served here any more");
+    } else if (partition->leadership().leader == ports_.self) {
+      done = fail(Errc::invalid_request,
+                  partition->log().partition().folder() + " is led by this broker");
+    } else {
+      name = partition->log().partition();
+      if (ports_.fetchers != nullptr) ports_.fetchers->forget(key);
+      ports_.table.take(key);
+      reopening_.insert(key);
+    }
+  }
+  if (done) {
+    partition->stop(Error(Errc::not_leader, name.folder() + " is being repaired here"));
+    co_await partition->close();
+    partition.reset();
+    done = co_await change();
+    const auto lock = co_await following_.lock();
+    reopening_.erase(key);
+    co_await serve_again(key, std::move(name));
+  }
+  co_await home.enter();
+  co_return done;
+}
+
+io::Task<void> PartitionSet::serve_again(PartitionKey key, storage::TopicPartition name) {
+  const auto image = followed_;
+  auto topic = image->topic(key.topic_id);
+  const auto place = static_cast<size_t>(key.partition.value());
+  if (topic == nullptr || !is_here(topic->partitions[place])) {
+    // It went meanwhile, or is to make room for another of its name.
+    static_cast<void>(co_await ports_.logs.remove(name));
+    topic = image->topic(std::string_view(name.topic));
+    if (topic == nullptr || topic->id == key.topic_id) co_return;
+    if (place >= topic->partitions.size() || !is_here(topic->partitions[place])) co_return;
+  }
+  co_await serve(std::move(topic), key.partition, *image);
 }
 
 PartitionPorts PartitionSet::partition_ports() const {
@@ -143,6 +205,9 @@ PartitionPorts PartitionSet::partition_ports() const {
   if (InSyncKeeper* keeper = ports_.in_sync) {
     ports.could_join = [keeper](const PartitionKey& key) { keeper->could_join(key); };
   }
+  ports.suspect = [logs = &ports_.logs](const storage::TopicPartition& partition, Offset from) {
+    logs->check(partition, from);
+  };
   return ports;
 }
 
@@ -260,6 +325,7 @@ void PartitionSet::directory_offline(const std::string& directory, const Error& 
         Error(Errc::disk_offline,
               partition->log().partition().folder() + ": data directory " + directory +
                   " is offline until a restart, because: " + std::string(cause.message())));
+    if (ports_.look_at_damage) ports_.look_at_damage(partition->key());
   }
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,8 @@ struct PartitionSetPorts {
   /// Null: no partition has a second replica.
   ReplicaFetchers* fetchers = nullptr;
   InSyncKeeper* in_sync = nullptr;
+  /// A partition may be damaged, or may be counted as such though it is whole. Empty: nobody cares.
+  std::function<void(const PartitionKey&)> look_at_damage = nullptr;
   /// replica.lag.time.max.ms
   Duration replica_lag_max = std::chrono::seconds(10);
 };
@@ -47,6 +51,10 @@ class PartitionSet {
   io::Task<void> follow(std::shared_ptr<const MetadataImage> image);
   /// Why a partition that should be here is not served.
   std::optional<Error> failure_of(const PartitionKey& key) const;
+  /// Takes a partition that follows another broker's out of service while its log is changed, then
+  /// serves it again, as the metadata says by then, with the log that is there then.
+  /// invalid_request when it leads; not_found; what the change failed with.
+  io::Task<Result<>> reopen(PartitionKey key, std::function<io::Task<Result<>>()> change);
   /// The logs of a directory take no more requests. From any loop.
   void directory_offline(const std::string& directory, const Error& cause);
   /// Retention moved the start of a log: followers are told. From any loop.
@@ -76,6 +84,8 @@ class PartitionSet {
   io::Task<Result<>> take_role(std::shared_ptr<Partition> partition, PartitionImage wanted);
   io::Task<void> withdraw(Topic topic);
   io::Task<void> withdraw_partition(Topic topic, PartitionId id, Error why);
+  io::Task<void> serve_again(PartitionKey key, storage::TopicPartition name);
+  void look_at_damage(const PartitionKey& key, const PartitionImage& wanted) const;
   io::Task<void> remove_strays(const MetadataImage& image);
   bool is_here(const PartitionImage& partition) const;
 
@@ -84,6 +94,8 @@ class PartitionSet {
   std::shared_ptr<const MetadataImage> followed_;
   /// Partitions whose log may lie in a directory that is left out.
   Guarded<std::map<PartitionKey, Error>> withheld_;
+  /// Their logs are being changed. On the control loop.
+  std::set<PartitionKey> reopening_;
 };
 
 }  // namespace sluice::broker

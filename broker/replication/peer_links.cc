@@ -9,6 +9,17 @@ namespace {
 /// Beyond the time that the leader may wait for records: for the way and the device.
 constexpr Duration kGrace = std::chrono::seconds(5);
 
+Purpose purpose_of(FetchLane lane) {
+  switch (lane) {
+    case FetchLane::plain:
+      return Purpose::replication;
+    case FetchLane::flushed:
+      return Purpose::flushed_replication;
+    case FetchLane::repair:
+      return Purpose::repair;
+  }
+}
+
 class PeerLink final : public LeaderLink {
  public:
   PeerLink(Peers& peers, NodeId leader, Purpose purpose)
@@ -43,9 +54,7 @@ std::unique_ptr<LeaderLink> PeerLinks::link_to(NodeId leader, FetchLane lane, io
     of_loop.peers = std::make_unique<Peers>(
         PeersPorts{ports_.runtime, ports_.membership, ports_.memory, ports_.log});
   }
-  const Purpose purpose =
-      lane == FetchLane::flushed ? Purpose::flushed_replication : Purpose::replication;
-  return std::make_unique<PeerLink>(*of_loop.peers, leader, purpose);
+  return std::make_unique<PeerLink>(*of_loop.peers, leader, purpose_of(lane));
 }
 
 io::Task<void> PeerLinks::stop() {

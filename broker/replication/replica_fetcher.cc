@@ -176,6 +176,7 @@ void ReplicaFetcher::name(const PartitionKey& key, Followed& followed,
   to.set_leader_epoch(followed.epoch.value());
   to.set_log_end(position.log_end.value());
   to.set_synced_end(position.synced_end.value());
+  if (followed.corrupt_at) to.set_corrupt_at(followed.corrupt_at->value());
   if (position.last_epoch) to.set_last_fetched_epoch(position.last_epoch->value());
 }
 
@@ -253,6 +254,7 @@ io::Task<void> ReplicaFetcher::append(PartitionKey key, Followed& followed,
   if (once_more) {
     to_name_.insert(key);
   } else {
+    if (corrupt) followed.corrupt_at = followed.asked;
     back_off(key, followed, appended.error());
   }
 }
@@ -315,6 +317,7 @@ io::Task<void> ReplicaFetcher::sync_one(PartitionKey key) {
 void ReplicaFetcher::went_well(Followed& followed) {
   followed.failures = 0;
   followed.came_corrupt = false;
+  followed.corrupt_at.reset();
   if (std::exchange(followed.has_problem, false)) followed.partition->set_following_problem("");
 }
 

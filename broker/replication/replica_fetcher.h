@@ -68,6 +68,8 @@ class ReplicaFetcher {
     bool in_session = false;
     /// What came last did not match its checksum; it is asked for once more at once.
     bool came_corrupt = false;
+    /// It failed again: the leader is told from where on, until something good comes.
+    std::optional<Offset> corrupt_at;
     bool has_problem = false;
     uint32_t failures = 0;
     std::optional<TimePoint> retry_at;

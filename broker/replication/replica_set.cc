@@ -41,6 +41,7 @@ void ReplicaSet::apply(const PartitionImage& image, TimePoint now) {
 
 void ReplicaSet::set_replicas(const PartitionImage& image, TimePoint now) {
   replicas_ = image.replicas;
+  damaged_ = image.damaged;
   std::erase_if(followers_, [&](const Follower& f) { return !contains(replicas_, f.node); });
   for (const NodeId node : replicas_) {
     if (node == self_ || has(node)) continue;
@@ -135,7 +136,7 @@ std::vector<ReplicaSet::Progress> ReplicaSet::progress(Offset leader_end, TimePo
 
 bool ReplicaSet::could_join(NodeId node, Offset high_watermark) const {
   const Follower* follower = find(node);
-  return follower != nullptr && !pending_ && !is_in_sync(node) &&
+  return follower != nullptr && !pending_ && !is_in_sync(node) && !contains(damaged_, node) &&
          follower->ends.log_end >= high_watermark && follower->ends.log_end >= epoch_start_;
 }
 

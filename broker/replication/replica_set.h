@@ -117,6 +117,8 @@ class ReplicaSet {
   uint32_t partition_epoch_ = 0;
   std::vector<NodeId> replicas_;
   std::vector<NodeId> in_sync_;
+  /// They may not join, however far they are.
+  std::vector<NodeId> damaged_;
   std::optional<std::vector<NodeId>> pending_;
   bool in_flight_ = false;
   /// The controller knows better: its next image says what.

@@ -136,7 +136,7 @@ io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first
   auto read = co_await partition.read(slot.target.offset, limit, first, request.isolation);
   if (!read) {
     if (read.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
-    co_return refused(slot, std::move(read).error());
+    co_return refused(slot, partition.refusal_of(std::move(read).error()));
   }
   FetchedPartition fetched{.key = slot.target.key};
   fetched.high_watermark = high_watermark;
@@ -153,6 +153,7 @@ void Fetch::note_replica(const FetchRequest& request) const {
   for (const FetchTarget& target : request.partitions) {
     const auto partition = partitions_.find(target.key);
     if (partition == nullptr) continue;
+    if (target.corrupt_at) partition->suspect(*target.corrupt_at);
     const FollowerFetch fetch = follower_fetch(target, *request.replica);
     // What is wrong with it the answer tells, when its turn comes.
     if (const auto parts = partition->check_follower(fetch); parts && !*parts) {

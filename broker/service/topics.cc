@@ -202,7 +202,8 @@ TopicDescription::Partition Topics::describe_partition(const TopicImage& topic,
                                     .in_sync = image.in_sync,
                                     .eligible = image.eligible,
                                     .adding = image.adding,
-                                    .removing = image.removing};
+                                    .removing = image.removing,
+                                    .damaged = image.damaged};
   if (const auto partition = ports_.table.find(key)) {
     shown.status = partition->status();
     shown.followers = partition->followers(io::Loop::current()->now());

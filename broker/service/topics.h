@@ -65,6 +65,7 @@ struct TopicDescription {
     std::vector<NodeId> eligible;
     std::vector<NodeId> adding;
     std::vector<NodeId> removing;
+    std::vector<NodeId> damaged;
     PartitionStatus status;
     /// As its leader sees them; empty on another broker.
     std::vector<ReplicaSet::Progress> followers;

@@ -314,7 +314,11 @@ Result<std::span<const ConsumedRecord>> Assignment::take(size_t max_records) {
     if (auto drained = drain(partition, max_records); !drained) {
       // Fetched again, so that the reader does not get past it unnoticed.
       restart(partition, partition.position);
-      partition.error = std::move(drained).error().with_context(label(partition.name));
+      const bool first = partition.corrupt_at != partition.position;
+      partition.corrupt_at = partition.position;
+      if (drained.error() == Errc::corrupt_batch && first) continue;
+      partition.error = std::move(drained).error().with_context(
+          label(partition.name) + ", from broker " + std::to_string(partition.leader.value()));
     }
     // The records before it come first, and alone.
     if (partition.error && records_.empty() && !partition.has_records()) {

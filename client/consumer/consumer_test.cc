@@ -217,6 +217,7 @@ TEST_F(ConsumerTest, ACorruptBatchIsReportedUntilTheReaderPassesIt) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error(), Errc::corrupt_batch);
     EXPECT_THAT(refused.error().message(), HasSubstr("offset 1"));
+    EXPECT_THAT(refused.error().message(), HasSubstr("broker 1"));
   }
   ASSERT_TRUE(seek(Offset(2)));
   EXPECT_THAT(*poll(10), ElementsAre("0:2"));

@@ -148,6 +148,9 @@ struct AssignedPartition {
   /// The fetcher leaves it out until less than this is buffered; 0 when it does not.
   size_t wanted_below = 0;
   std::optional<OpenBatch> open;
+  /// What was fetched from here on failed its checksum: it is fetched once more before that is
+  /// said.
+  Offset corrupt_at{-1};
   /// Comes out of poll() behind the records before it.
   std::optional<Error> error;
 

@@ -66,6 +66,13 @@ BrokerOptions ThreeBrokers::options_of(int id) const {
   if (const auto more = arguments_of.find(id); more != arguments_of.end()) {
     options.arguments.insert(options.arguments.end(), more->second.begin(), more->second.end());
   }
+  for (std::string setting : settings) {
+    constexpr std::string_view kData = "{data}";
+    if (const size_t at = setting.find(kData); at != std::string::npos) {
+      setting.replace(at, kData.size(), options.data.string());
+    }
+    options.arguments.insert(options.arguments.end(), {"--set", std::move(setting)});
+  }
   return options;
 }
 

@@ -22,6 +22,9 @@ class ThreeBrokers {
 
   /// Of one broker besides what all get, from its next start on.
   std::map<int, std::vector<std::string>> arguments_of;
+  /// As `--set KEY=VALUE`, for whoever starts from now on; {data} is the broker's own directory.
+  std::vector<std::string> settings;
+  std::filesystem::path data(int id) const { return options_of(id).data; }
 
   /// Starts those that are not running, and waits until each is ready.
   void start();

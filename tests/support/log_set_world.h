@@ -60,6 +60,8 @@ class LogSetWorld {
   std::string boot_id = "first boot";
   size_t compaction_map_bytes = 1_MiB;
   size_t max_open_files = 10000;
+  std::chrono::milliseconds scrub_interval = std::chrono::hours(24);
+  uint64_t scrub_bytes_per_second = 1_MiB;
   std::vector<std::string> went_offline;
 
   sim::Simulator& simulator() { return simulator_; }
@@ -76,6 +78,8 @@ class LogSetWorld {
     options.boot_id = boot_id;
     options.compaction_map_bytes = compaction_map_bytes;
     options.max_open_files = max_open_files;
+    options.scrub_interval = scrub_interval;
+    options.scrub_bytes_per_second = scrub_bytes_per_second;
     auto opened = run(storage::LogSet::open(
         {.runtime = node_->runtime(),
          .memory = new_budget(),
@@ -122,6 +126,7 @@ class LogSetWorld {
   std::vector<std::pair<int64_t, KeyValue>> read_all(storage::Log& log) {
     return run(read_everything(log));
   }
+  std::string metrics() { return metrics_.prometheus(); }
   bool exists(const std::string& path) { return *run(disk().exists(path)); }
 
  private:

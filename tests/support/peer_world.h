@@ -54,6 +54,10 @@ class FakeController final : public ControllerPort {
     }
     return io::Task<std::vector<Result<uint32_t>>>::ready(std::move(outcomes));
   }
+  io::Task<Result<>> report_damage(NodeId, uint64_t, std::vector<DamageReport> reports) override {
+    damage.insert(damage.end(), reports.begin(), reports.end());
+    return outcome();
+  }
   io::Task<Result<>> join(ClusterMember member) override {
     joined.push_back(std::move(member));
     return outcome();
@@ -75,6 +79,7 @@ class FakeController final : public ControllerPort {
   bool fenced = false;
   std::optional<Error> refusal;
   std::vector<Heartbeat> heartbeats;
+  std::vector<DamageReport> damage;
   std::vector<ClusterMember> joined;
   std::vector<NodeId> left;
   std::vector<MovePartition> moves;

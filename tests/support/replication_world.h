@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/metadata/elections.h"
+#include "broker/replication/damage_keeper.h"
 #include "broker/replication/in_sync_keeper.h"
 #include "broker/replication/partition_set.h"
 #include "broker/replication/replica_fetchers.h"
@@ -49,12 +51,16 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     std::unique_ptr<broker::MoveThrottle> throttle;
     std::unique_ptr<broker::ReplicaFetchers> fetchers;
     std::unique_ptr<broker::PartitionSet> partitions;
+    /// Of the broker, so that the world knows who reports.
+    std::unique_ptr<broker::DamagePort> damage_port;
+    std::unique_ptr<broker::DamageKeeper> damage;
     broker::Produce produce{table};
     broker::Fetch fetch{table};
   };
 
   const Uuid topic{std::array<std::byte, 16>{std::byte{7}}};
   const broker::PartitionKey key{topic, PartitionId{0}};
+  int damage_reports = 0;
   /// Asked before a batch is handed to a follower: may damage it.
   std::function<void(NodeId follower, MutableBytes payload)> on_payload;
 
@@ -159,7 +165,11 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
              .log = Logger(sink_),
              .on_directory_offline = [](const std::string&, const Error&) {},
              .on_start_moved =
-                 [&self](const storage::Log& log) { self.partitions->log_start_moved(log); }},
+                 [&self](const storage::Log& log) { self.partitions->log_start_moved(log); },
+             .on_damage =
+                 [&self](const storage::TopicPartition& name) {
+                   if (self.damage != nullptr) self.damage->look_at(name);
+                 }},
             std::move(options), {.cluster_id = "c", .node_id = id},
             [](const storage::TopicPartition&, const Uuid&) { return storage::LogOptions{}; }, {}));
     EXPECT_TRUE(opened.has_value());
@@ -172,12 +182,19 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
         self.machine->executor(), *this,
         [id] { return broker::ReplicaIdentity{.node = id, .broker_epoch = 1}; }, Logger(sink_),
         self.throttle.get()});
-    self.partitions = std::make_unique<broker::PartitionSet>(
-        broker::PartitionSetPorts{control, *self.logs, self.table, defaults_, id, Logger(sink_),
-                                  self.fetchers.get(), self.keeper.get()});
+    self.partitions = std::make_unique<broker::PartitionSet>(broker::PartitionSetPorts{
+        control, *self.logs, self.table, defaults_, id, Logger(sink_), self.fetchers.get(),
+        self.keeper.get(),
+        [&self](const broker::PartitionKey& damaged) { self.damage->look_at(damaged); }});
+    self.damage_port = std::make_unique<Reports>(*this, id);
+    self.damage = std::make_unique<broker::DamageKeeper>(broker::DamageKeeperPorts{
+        self.machine->executor(), self.table, *self.logs, *self.partitions, *self.damage_port,
+        *this, id, [this] { return image_; }, metrics_, Logger(sink_)});
+    self.damage->start();
     self.keeper->start();
   }
   static io::Task<void> stop(Broker& broker) {
+    co_await broker.damage->stop();
     co_await broker.keeper->stop();
     co_await broker.fetchers->stop();
     co_await broker.partitions->stop(Error(Errc::shutting_down));
@@ -192,13 +209,43 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     }
     next->topics.set(topic, std::move(changed));
     image_ = std::move(next);
+    announce();
+    simulator_.run_for(1ms);
+  }
+  /// What one broker says of its replica reaches everybody that is not cut off.
+  class Reports final : public broker::DamagePort {
+   public:
+    Reports(ReplicationWorld& world, NodeId from) : world_(world), from_(from) {}
+    io::Task<Result<>> report(std::vector<broker::DamageReport> reports) override {
+      co_await io::Loop::current()->yield();
+      if (world_.cut_off_.contains(from_)) co_return fail(Errc::connection_failed);
+      for (const auto& said : reports) world_.take_report(from_, said.damaged);
+      co_return Result<>{};
+    }
+
+   private:
+    ReplicationWorld& world_;
+    const NodeId from_;
+  };
+  void take_report(NodeId from, bool damaged) {
+    auto next = std::make_shared<broker::TopicImage>(**image_->topics.find(topic));
+    next->partitions.front() =
+        broker::with_damage(image(), from, damaged, {}, broker::BrokerStates(*image_));
+    auto changed = std::make_shared<broker::MetadataImage>(*image_);
+    ++changed->version;
+    changed->topics.set(topic, std::move(next));
+    image_ = std::move(changed);
+    if (damaged) ++damage_reports;
+    announce();
+  }
+  void announce() {
     for (auto& [id, broker] : brokers_) {
       if (cut_off_.contains(id)) continue;
       simulator_.start_on(broker->machine->executor().control(),
                           broker->partitions->follow(image_));
     }
-    simulator_.run_for(1ms);
   }
+
   io::Task<std::vector<Result<uint32_t>>> alter(
       std::vector<broker::InSyncChange> changes) override {
     std::vector<Result<uint32_t>> outcomes;
@@ -305,6 +352,7 @@ class ReplicationWorld::Link final : public broker::LeaderLink {
       target.max_bytes = named.max_bytes();
       target.leader_epoch = LeaderEpoch{named.leader_epoch()};
       target.synced_end = Offset{named.synced_end()};
+      if (named.has_corrupt_at()) target.corrupt_at = Offset{named.corrupt_at()};
       if (named.has_last_fetched_epoch()) {
         target.last_fetched_epoch = LeaderEpoch{named.last_fetched_epoch()};
       }
@@ -322,7 +370,10 @@ class ReplicationWorld::Link final : public broker::LeaderLink {
         .forgotten = forgotten,
         .max_wait = std::chrono::milliseconds(request.max_wait_ms()),
         .max_bytes = request.max_bytes(),
-        .replica = broker::ReplicaIdentity{NodeId{request.replica_id()}, request.broker_epoch()}};
+        .replica = request.has_replica_id()
+                       ? std::optional(broker::ReplicaIdentity{NodeId{request.replica_id()},
+                                                               request.broker_epoch()})
+                       : std::nullopt};
     CO_RETURN_IF_ERROR(co_await leader.fetch.fetch(session_, asked, fetched));
     co_return co_await pack(fetched);
   }
