@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "tests/cluster/faults/machines.h"
-#include "tests/cluster/load.h"
 #include "tests/cluster/witness.h"
 
 namespace sluice::cluster {
@@ -166,7 +165,7 @@ TEST_F(Faults, ALeaderAloneAcknowledgesNothing) {
     const int leader = machines->leader_of("t");
     ASSERT_GT(leader, 0);
     const auto producer = std::make_unique<WitnessedProducer>(
-        witness(), machines->client_on(machines->island(), {leader}), patient());
+        witness(), machines->client_on(machines->island(), {leader}), client::ProducerOptions{});
     EXPECT_TRUE(comes_true([&] { return producer->acknowledged() > 0; }, kGoesOnWithin));
     for (int id = 1; id <= machines->count(); ++id) {
       if (id == leader) continue;
