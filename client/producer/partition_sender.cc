@@ -269,15 +269,16 @@ void PartitionSender::suspect() {
 
 io::Task<void> PartitionSender::look_for_another_leader() {
   const LeaderEpoch silent = leader_epoch_;
+  const auto at = static_cast<size_t>(queue_.id.value());
+  ports_.cluster.distrust(metadata_->leaders[at].node);
   auto topic = co_await ports_.cluster.topic(topic_, true);
   looking_ = false;
   silent_since_ = now();
-  const auto at = static_cast<size_t>(queue_.id.value());
   if (topic && at < (*topic)->leaders.size() && (*topic)->leaders[at].epoch > silent &&
       leader_epoch_ == silent && in_flight_ > 0) {
     // Its other users have as little to expect from it.
-    connection_->close(Error(Errc::connection_closed,
-                             label() + ": the broker does not answer and leads no more"));
+    connection_->close(
+        Error(Errc::connection_closed, label() + ": the broker does not answer and leads no more"));
   }
   queue_.work.notify_all();
 }
