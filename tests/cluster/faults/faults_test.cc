@@ -1,5 +1,5 @@
 // Three brokers on hosts and disks of their own, one fault after the other, and a load whose
-// history must be sound. SLUICE_LONG_FAULTS=N makes the faults last as long as in earnest and comes
+// history must be sound. FAULT_ROUNDS=N makes the faults last as long as in earnest and comes
 // back to each N times.
 
 #include <algorithm>
@@ -26,11 +26,11 @@ constexpr seconds kGoesOnWithin{30};
 constexpr seconds kHealsWithin{60};
 
 int rounds() {
-  const char* text = std::getenv("SLUICE_LONG_FAULTS");
+  const char* text = std::getenv("FAULT_ROUNDS");
   return text == nullptr ? 1 : std::max(1, std::atoi(text));
 }
 
-bool is_long() { return std::getenv("SLUICE_LONG_FAULTS") != nullptr; }
+bool is_long() { return std::getenv("FAULT_ROUNDS") != nullptr; }
 
 /// How long a fault lasts: longer than a session, so that the cluster has to act.
 milliseconds fault_lasts() { return is_long() ? seconds(30) : seconds(4); }
