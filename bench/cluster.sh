@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # cluster.sh [DIR] [WHAT...]: what a cluster of three brokers on this machine reaches, each figure beside the one that was
 # asked for. DIR is on the disk to measure (default: a temporary directory). WHAT is any of forming, failover, cpu,
-# latency, many; all without. SLUICE_ROUNDS sets the rounds of failover (50). Wants a quiet machine and
+# latency, many; all without. ROUNDS sets the rounds of failover (50). Wants a quiet machine and
 # scripts/build.sh release sluiced sluice sluice_cluster_load
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/build/release/bin
-rounds=${SLUICE_ROUNDS:-50}
+rounds=${ROUNDS:-50}
 base=${1:-/tmp}
 shift || true
 what=${*:-forming failover cpu latency many}

@@ -139,6 +139,11 @@ io::Task<Result<std::shared_ptr<Connection>>> Cluster::to(NodeId node) {
   co_return co_await shared_to(std::move(*endpoint));
 }
 
+void Cluster::distrust(NodeId node) {
+  const auto endpoint = endpoint_of(node);
+  if (endpoint) peers_[endpoint->to_string()].avoid_until = loop_.now() + kAvoidFor;
+}
+
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::dedicated(NodeId node) {
   auto endpoint = endpoint_of(node);
   if (!endpoint) co_return fail(std::move(endpoint).error());

@@ -52,6 +52,9 @@ class Cluster {
   /// all that were tried.
   io::Task<Result<std::shared_ptr<Connection>>> any();
   io::Task<Result<std::shared_ptr<Connection>>> to(NodeId node);
+  /// For a while it is asked about others only when nobody else is left: it may be cut off from
+  /// them.
+  void distrust(NodeId node);
   /// A connection of one's own, for requests that wait at the broker (fetches); the caller shuts it
   /// down.
   io::Task<Result<std::shared_ptr<Connection>>> dedicated(NodeId node);

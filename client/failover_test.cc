@@ -74,6 +74,32 @@ TEST_F(FailoverTest, TheProducerGoesOnAtTheNewLeaderInOrder) {
   EXPECT_EQ(order, expected);
 }
 
+TEST_F(FailoverTest, ALeaderThatSaysNothingIsLeftForItsSuccessorLongBeforeTheRequestTimeout) {
+  ASSERT_TRUE(send("a"));
+  ASSERT_TRUE(flush());
+  broker.mute = true;
+  ASSERT_TRUE(send("b"));
+  fail_over(0);
+  const auto before = sim.now();
+  ASSERT_TRUE(flush());
+  EXPECT_LT(sim.now() - before, 8s);
+  EXPECT_THAT(second.values("t", 0), ElementsAre("a", "b"));
+}
+
+TEST_F(FailoverTest, ALeaderThatDoesNotKnowItsSuccessorIsNotAskedForIt) {
+  ASSERT_TRUE(send("a"));
+  ASSERT_TRUE(flush());
+  fail_over(0);
+  broker.topics.at("t").partitions[0].leader = 1;
+  broker.topics.at("t").partitions[0].leader_epoch = 0;
+  broker.produce_delay = 60s;
+  ASSERT_TRUE(send("b"));
+  const auto before = sim.now();
+  ASSERT_TRUE(flush());
+  EXPECT_LT(sim.now() - before, 8s);
+  EXPECT_THAT(second.values("t", 0), ElementsAre("a", "b"));
+}
+
 TEST_F(FailoverTest, WhatTheOldLeaderTookAndDidNotAnswerIsThereOnce) {
   ASSERT_TRUE(send("a"));
   ASSERT_TRUE(flush());

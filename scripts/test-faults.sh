@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo "test-faults: needs root for network namespaces and loop devices; nothing was tested" >&2; exit 77; }
 case "${1:-}" in
   "") ;;
-  long) export SLUICE_LONG_FAULTS=${2:-5} ;;
+  long) export FAULT_ROUNDS=${2:-5} ;;
   *) echo "test-faults: '$1' is unknown; take nothing or long" >&2; exit 2 ;;
 esac
 for tool in ip iptables mkfs.ext4 fallocate; do

@@ -87,7 +87,7 @@ InSyncKeeper::Proposed InSyncKeeper::propose(const Partitions& partitions, TimeP
 io::Task<bool> InSyncKeeper::ask(Proposed proposed) {
   const auto outcomes = co_await ports_.port.alter(proposed.changes);
   CHECK(outcomes.size() == proposed.changes.size(), "every change has its outcome");
-  bool reached = true;
+  size_t refused = 0;
   for (size_t i = 0; i < outcomes.size(); ++i) {
     Partition& partition = *proposed.partitions[i];
     const InSyncChange& change = proposed.changes[i];
@@ -98,13 +98,17 @@ io::Task<bool> InSyncKeeper::ask(Proposed proposed) {
                                               {"partition epoch", *outcomes[i]}});
       continue;
     }
-    reached = false;
-    ports_.log.warning("in-sync set not changed",
-                       {{"partition", partition.log().partition().folder()},
-                        {"cause", outcomes[i].error().message()}});
     candidates_.lock()->insert(partition.key());
+    // Once for all of them and all tries: a broker that is cut off may have thousands.
+    const std::string_view cause = outcomes[i].error().message();
+    if (refused++ > 0 || cause == complained_of_) continue;
+    complained_of_ = cause;
+    ports_.log.warning(
+        "in-sync sets not changed, it is tried again",
+        {{"first", partition.log().partition().folder()}, {"cause", complained_of_}});
   }
-  co_return reached;
+  if (refused == 0) complained_of_.clear();
+  co_return refused == 0;
 }
 
 }  // namespace sluice::broker

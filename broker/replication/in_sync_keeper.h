@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/guarded.h"
@@ -73,6 +74,8 @@ class InSyncKeeper {
   io::Scope running_;
   bool stopping_ = false;
   TimePoint next_check_{};
+  /// Why the last change was refused; empty once one was not.
+  std::string complained_of_;
 };
 
 }  // namespace sluice::broker

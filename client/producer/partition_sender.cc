@@ -6,6 +6,9 @@
 namespace sluice::client {
 namespace {
 
+/// About what a cluster takes to replace a leader.
+constexpr Duration kSuspectAfter = 1s;
+
 Delivery::Level level_of(native::Receipt::Level level) {
   switch (level) {
     case native::Receipt::WRITTEN:
@@ -56,6 +59,7 @@ io::Task<void> PartitionSender::run() {
     if (!stalled()) send_more();
     if (stopped_ && window_.empty()) break;
     if (stalled()) recover();
+    if (in_flight_ > 0) suspect();
     co_await queue_.work.wait(ticket, wake_at_);
   }
   std::optional<TimePoint> unused;
@@ -159,7 +163,7 @@ Result<> PartitionSender::seal(Batch& batch) {
 void PartitionSender::launch(Batch& batch) {
   batch.in_flight = true;
   batch.outcome.reset();
-  ++in_flight_;
+  if (in_flight_++ == 0) silent_since_ = now();
   ports_.counters.batches_sent.fetch_add(1, std::memory_order_relaxed);
   ports_.counters.bytes_sent.fetch_add(batch.bytes.size(), std::memory_order_relaxed);
   scope_.start(deliver(batch, connection_));
@@ -170,6 +174,7 @@ io::Task<void> PartitionSender::deliver(Batch& batch, std::shared_ptr<Connection
   batch.outcome.emplace(std::move(outcome));
   batch.in_flight = false;
   --in_flight_;
+  silent_since_ = now();
   queue_.work.notify_all();
 }
 
@@ -249,6 +254,33 @@ void PartitionSender::recover() {
     wake_at_ = deadline;
     scope_.start(find());
   }
+}
+
+void PartitionSender::suspect() {
+  if (looking_ || stopped_) return;
+  const TimePoint due = silent_since_ + kSuspectAfter;
+  if (now() < due) {
+    wake_at_ = wake_at_ ? std::min(*wake_at_, due) : due;
+    return;
+  }
+  looking_ = true;
+  scope_.start(look_for_another_leader());
+}
+
+io::Task<void> PartitionSender::look_for_another_leader() {
+  const LeaderEpoch silent = leader_epoch_;
+  const auto at = static_cast<size_t>(queue_.id.value());
+  ports_.cluster.distrust(metadata_->leaders[at].node);
+  auto topic = co_await ports_.cluster.topic(topic_, true);
+  looking_ = false;
+  silent_since_ = now();
+  if (topic && at < (*topic)->leaders.size() && (*topic)->leaders[at].epoch > silent &&
+      leader_epoch_ == silent && in_flight_ > 0) {
+    // Its other users have as little to expect from it.
+    connection_->close(
+        Error(Errc::connection_closed, label() + ": the broker does not answer and leads no more"));
+  }
+  queue_.work.notify_all();
 }
 
 io::Task<void> PartitionSender::find() {

@@ -63,6 +63,9 @@ class PartitionSender {
 
   void send_more();
   void recover();
+  /// A leader that says nothing for long may have been replaced without noticing.
+  void suspect();
+  io::Task<void> look_for_another_leader();
   io::Task<void> find();
   io::Task<Result<>> find_leader();
   void renew(ProducerIdentity identity);
@@ -95,6 +98,9 @@ class PartitionSender {
   std::deque<std::unique_ptr<Batch>> window_;
   size_t in_flight_ = 0;
   bool finding_ = false;
+  /// Since when the leader owes an answer, or was last looked after.
+  TimePoint silent_since_{};
+  bool looking_ = false;
   /// Failures in a row, the last of them, and when to try again.
   uint32_t failures_ = 0;
   std::optional<Error> last_failure_;

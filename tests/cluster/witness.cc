@@ -253,7 +253,8 @@ WitnessedLoad::WitnessedLoad(std::string topic, uint32_t partitions, Open open)
   }
   watcher_ = std::make_unique<WitnessedWatcher>(witness_, "watcher", open_());
   for (size_t i = 0; i < kProducers; ++i) {
-    producers_.push_back(std::make_unique<WitnessedProducer>(witness_, open_(), patient()));
+    producers_.push_back(
+        std::make_unique<WitnessedProducer>(witness_, open_(), client::ProducerOptions{}));
   }
 }
 

@@ -1,5 +1,5 @@
 // Three brokers on hosts and disks of their own, one fault after the other, and a load whose
-// history must be sound. SLUICE_LONG_FAULTS=N makes the faults last as long as in earnest and comes
+// history must be sound. FAULT_ROUNDS=N makes the faults last as long as in earnest and comes
 // back to each N times.
 
 #include <algorithm>
@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "tests/cluster/faults/machines.h"
-#include "tests/cluster/load.h"
 #include "tests/cluster/witness.h"
 
 namespace sluice::cluster {
@@ -27,11 +26,11 @@ constexpr seconds kGoesOnWithin{30};
 constexpr seconds kHealsWithin{60};
 
 int rounds() {
-  const char* text = std::getenv("SLUICE_LONG_FAULTS");
+  const char* text = std::getenv("FAULT_ROUNDS");
   return text == nullptr ? 1 : std::max(1, std::atoi(text));
 }
 
-bool is_long() { return std::getenv("SLUICE_LONG_FAULTS") != nullptr; }
+bool is_long() { return std::getenv("FAULT_ROUNDS") != nullptr; }
 
 /// How long a fault lasts: longer than a session, so that the cluster has to act.
 milliseconds fault_lasts() { return is_long() ? seconds(30) : seconds(4); }
@@ -166,7 +165,7 @@ TEST_F(Faults, ALeaderAloneAcknowledgesNothing) {
     const int leader = machines->leader_of("t");
     ASSERT_GT(leader, 0);
     const auto producer = std::make_unique<WitnessedProducer>(
-        witness(), machines->client_on(machines->island(), {leader}), patient());
+        witness(), machines->client_on(machines->island(), {leader}), client::ProducerOptions{});
     EXPECT_TRUE(comes_true([&] { return producer->acknowledged() > 0; }, kGoesOnWithin));
     for (int id = 1; id <= machines->count(); ++id) {
       if (id == leader) continue;
