@@ -100,6 +100,37 @@ TEST_F(FailoverTest, ALeaderThatDoesNotKnowItsSuccessorIsNotAskedForIt) {
   EXPECT_THAT(second.values("t", 0), ElementsAre("a", "b"));
 }
 
+TEST_F(FailoverTest, AProducerThatIsRefusedLooksForTheLeaderAgainAndPauses) {
+  ASSERT_TRUE(send("a"));
+  ASSERT_TRUE(flush());
+  using enum FakeBroker::Fault;
+  for (const Errc refusal :
+       {Errc::not_leader, Errc::fenced_leader_epoch, Errc::unknown_leader_epoch}) {
+    broker.refusal = refusal;
+    broker.faults = {refuse, refuse, refuse};
+    const int asked = broker.metadatas + second.metadatas;
+    const int produced = broker.produces;
+    const auto before = sim.now();
+    ASSERT_TRUE(send("b"));
+    ASSERT_TRUE(flush());
+    EXPECT_TRUE(delivered("b"));
+    EXPECT_EQ(broker.produces - produced, 4);
+    EXPECT_GE(broker.metadatas + second.metadatas - asked, 3);
+    // Of 10, 20 and 40 ms, with jitter.
+    EXPECT_GE(sim.now() - before, 56ms);
+  }
+}
+
+TEST_F(FailoverTest, AnyBrokerSendsAProducerAndAConsumerToTheLeader) {
+  options.brokers = {"second:9092"};
+  second.topics.at("t").partitions[0].leader = 1;
+  ASSERT_TRUE(send("a"));
+  ASSERT_TRUE(flush());
+  EXPECT_THAT(broker.values("t", 0), ElementsAre("a"));
+  ASSERT_TRUE(assign());
+  EXPECT_THAT(*poll(1, Milliseconds(20'000)), ElementsAre("0:a"));
+}
+
 TEST_F(FailoverTest, WhatTheOldLeaderTookAndDidNotAnswerIsThereOnce) {
   ASSERT_TRUE(send("a"));
   ASSERT_TRUE(flush());

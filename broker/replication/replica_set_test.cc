@@ -173,5 +173,26 @@ TEST_F(ReplicaSetTest, AdmitsReplicasOnlyAndNoOldConnectionOfThem) {
   EXPECT_EQ(set.admit(kSecond, 4).error().code(), Errc::fenced_leader_epoch);
 }
 
+TEST_F(ReplicaSetTest, TellsHowFarEachFollowerIsAndSinceWhenItLacksSomething) {
+  auto set = make({kSelf, kSecond, kThird});
+  fetched(set, kSecond, ends(10), 10, 5s);
+  fetched(set, kThird, ends(7), 10, 6s);
+  const auto progress = set.progress(Offset{10}, at(9s));
+  ASSERT_EQ(progress.size(), 2u);
+  EXPECT_EQ(progress[0].node, kSecond);
+  EXPECT_EQ(progress[0].log_end, Offset{10});
+  EXPECT_EQ(progress[0].behind, 0s);
+  EXPECT_EQ(progress[1].log_end, Offset{7});
+  EXPECT_EQ(progress[1].behind, 9s);
+  EXPECT_EQ(set.progress(Offset{12}, at(9s))[0].behind, 4s);
+}
+
+TEST_F(ReplicaSetTest, SaysThatAFollowerWasNotHeardOf) {
+  const auto progress = make({kSelf}).progress(Offset{10}, at(3s));
+  ASSERT_EQ(progress.size(), 2u);
+  EXPECT_EQ(progress[0].log_end, Offset{-1});
+  EXPECT_EQ(progress[0].behind, 3s);
+}
+
 }  // namespace
 }  // namespace sluice::broker

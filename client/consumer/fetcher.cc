@@ -461,7 +461,7 @@ void Fetcher::refuse(const PartitionRef& ref, const native::ErrorInfo& error) {
 }
 
 bool Fetcher::fall_back(AssignedPartition& partition) {
-  if (partition.source == partition.leader) return false;
+  if (partition.leader.value() < 0 || partition.source == partition.leader) return false;
   partition.source = partition.leader;
   partition.look_nearer_at = now() + kLookNearerAfter;
   return true;

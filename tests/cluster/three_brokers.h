@@ -36,6 +36,7 @@ class ThreeBrokers {
   /// SIGTERM; the exit code.
   int stop(int id);
 
+  const std::filesystem::path& folder() const { return dir_.path(); }
   std::filesystem::path data_of(int id) const { return options_of(id).data; }
   /// Comma separated.
   std::string addresses() const;
