@@ -200,6 +200,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     for (const auto& [id, broker] : brokers_) {
       next->brokers.push_back({.id = id, .epoch = 1, .fenced = cut_off_.contains(id)});
     }
+    next->topic_ids.set(changed->name, topic);
     next->topics.set(topic, std::move(changed));
     image_ = std::move(next);
     announce();
@@ -302,7 +303,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   }
 
   NullSink sink_;
-  MetricsRegistry metrics_{4};
+  MetricsRegistry metrics_{16};
   broker::Principal principal_;
   broker::TopicDefaults defaults_;
   sim::Simulator simulator_;
