@@ -263,6 +263,25 @@ TEST_F(RepairTest, ALostFolderIsDamageAndNotAnEmptyLog) {
   EXPECT_EQ(log_->ends().end, Offset(0));
 }
 
+TEST_F(RepairTest, ALostFolderStaysLostUntilItsPartitionIsServed) {
+  log_.reset();
+  ASSERT_TRUE(world_.close().has_value());
+  ASSERT_TRUE(world_.run(world_.disk().remove_directory(kFolder, true)).has_value());
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(world_.open().has_value());
+    world_.die(sim::CrashMode::lose_all);
+  }
+  ASSERT_TRUE(world_.open().has_value());
+  log_ = *world_.run(world_.set().create(kPartition, id_, world_.log_options));
+  EXPECT_TRUE(log_->is_damaged());
+  log_.reset();
+  world_.die(sim::CrashMode::lose_all);
+  ASSERT_TRUE(world_.open().has_value());
+  log_ = world_.log("t");
+  ASSERT_NE(log_, nullptr);
+  EXPECT_TRUE(log_->is_damaged()) << "the empty folder is not all there was";
+}
+
 TEST_F(RepairTest, StaleIndexesAreBuiltAgain) {
   restart_after([&] {
     // An entry less than there was, and one segment's in place of another's.
