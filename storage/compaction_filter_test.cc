@@ -43,10 +43,9 @@ class CompactionFilterTest : public ::testing::Test {
   }
   Result<> compact(Timestamp now = Timestamp(10'000), size_t map_bytes = 1_MiB) {
     OffsetMap map(budget_, map_bytes, KeyHasher({3, 4}));
-    const auto full = map_keys(log_, Offset(0), source_, map);
-    EXPECT_TRUE(full.has_value());
+    ASSIGN_OR_RETURN(const auto full, map_keys(log_, Offset(0), source_, map));
     CompactionFilter filter({.latest = map,
-                             .map_end = full->value_or(Offset(end_)),
+                             .map_end = full.value_or(Offset(end_)),
                              .now = now,
                              .delete_retention = std::chrono::milliseconds(500),
                              .producers = producers_},

@@ -102,13 +102,6 @@ void LogSetState::discard_folder(DataDirectory& directory, std::string path) {
   discarder.add_folder(directory.disk(), std::move(path), ports.runtime.clock.now());
 }
 
-Offset LogSetState::lost_end(const TopicPartition& partition, const Uuid& topic_id) const {
-  for (const CheckpointEntry& gone : lost) {
-    if (gone.partition == partition && gone.topic_id == topic_id) return gone.offset;
-  }
-  return Offset{0};
-}
-
 DataDirectory* LogSetState::roomiest() const {
   DataDirectory* best = nullptr;
   size_t fewest = 0;
@@ -167,7 +160,7 @@ io::Task<Result<std::shared_ptr<Log>>> LogSet::create(TopicPartition partition, 
     state.table.release(partition);
     co_return fail(std::move(named).error());
   }
-  const Offset lost = state.lost_end(partition, topic_id);
+  const Offset lost = state.table.lost_end(partition, topic_id);
   if (lost > Offset(0)) {
     (*log)->set_damaged(directory->path() + "/" + partition.folder() +
                         ": the folder is gone, though everything before " +
@@ -175,6 +168,10 @@ io::Task<Result<std::shared_ptr<Log>>> LogSet::create(TopicPartition partition, 
                         " was synced; restore the partition from a replica or a backup");
   }
   state.table.put({.log = *log, .directory = directory, .recorded_synced_end = lost});
+  if (lost > Offset(0)) {
+    // Before the folder, empty as it is, could be taken for all there was.
+    CO_RETURN_IF_ERROR(co_await directory->checkpoints().write());
+  }
   co_return std::move(*log);
 }
 

@@ -113,8 +113,7 @@ io::Task<void> Opening::each(bool clean, size_t at_once, io::Task<void> (Opening
 
 io::Task<void> Opening::run() {
   for (const auto& directory : state_.directories) {
-    const auto& lost = directory->found().lost;
-    state_.lost.insert(state_.lost.end(), lost.begin(), lost.end());
+    for (auto& lost : directory->found().lost) state_.table.add_lost(std::move(lost), *directory);
     for (auto& found : directory->found().logs)
       jobs_.push_back({.directory = directory.get(), .found = std::move(found)});
   }

@@ -30,8 +30,6 @@ struct LogSetState {
   io::Task<Result<std::string>> hide_folder(DataDirectory& directory, TopicPartition partition);
   /// The second.
   void discard_folder(DataDirectory& directory, std::string path);
-  /// Where a log ended whose folder is gone, though nobody removed it; 0: there was none.
-  Offset lost_end(const TopicPartition& partition, const Uuid& topic_id) const;
   /// Of those online, the one with the fewest logs; null when there is none.
   DataDirectory* roomiest() const;
 
@@ -42,8 +40,6 @@ struct LogSetState {
   MemoryBudget& compaction_memory;
   Discarder discarder;
   std::vector<std::unique_ptr<DataDirectory>> directories;
-  /// Synced ends that are noted without a folder, as they were found.
-  std::vector<CheckpointEntry> lost;
   /// Directories that could not be used, and why.
   std::vector<std::pair<std::string, std::string>> left_out;
   LogTable table;

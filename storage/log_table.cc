@@ -98,6 +98,8 @@ std::optional<LogTable::Entry> LogTable::take(const TopicPartition& partition) {
   if (it == tables->logs.end()) return std::nullopt;
   Entry entry = std::move(it->second);
   tables->logs.erase(it);
+  // Whatever becomes of it now, it is no loss.
+  std::erase_if(tables->lost, [&](const auto& item) { return item.first.partition == partition; });
   tables->claimed.insert(partition);
   return entry;
 }
@@ -123,6 +125,18 @@ void LogTable::add_failed(Failed failed) {
 
 void LogTable::add_duplicate(DataDirectory::FoundLog found, const DataDirectory& directory) {
   tables_.lock()->duplicates.emplace_back(std::move(found), &directory);
+}
+
+void LogTable::add_lost(CheckpointEntry entry, const DataDirectory& directory) {
+  tables_.lock()->lost.emplace_back(std::move(entry), &directory);
+}
+
+Offset LogTable::lost_end(const TopicPartition& partition, const Uuid& topic_id) const {
+  const auto tables = tables_.lock();
+  for (const auto& [entry, place] : tables->lost) {
+    if (entry.partition == partition && entry.topic_id == topic_id) return entry.offset;
+  }
+  return Offset{0};
 }
 
 void LogTable::keep_failed(const Entry& taken, Error cause) {
@@ -159,6 +173,11 @@ std::vector<CheckpointRow> LogTable::rows(const DataDirectory& directory) const 
     if (item.second.directory == &directory) rows.push_back(row_of(item.second.found));
   for (const auto& [found, place] : tables->duplicates)
     if (place == &directory) rows.push_back(row_of(found));
+  for (const auto& [entry, place] : tables->lost) {
+    if (place != &directory || tables->logs.contains(entry.partition)) continue;
+    rows.push_back(
+        row_of(DataDirectory::FoundLog{.partition = entry.partition, .synced_end = entry}));
+  }
   return rows;
 }
 

@@ -55,6 +55,11 @@ class LogTable {
   /// The folder is left out because another directory has one of that name: only what is noted
   /// about it is kept.
   void add_duplicate(DataDirectory::FoundLog found, const DataDirectory& directory);
+  /// The synced end of a log is noted whose folder is gone: that stays noted until there is a log
+  /// of the name again.
+  void add_lost(CheckpointEntry entry, const DataDirectory& directory);
+  /// Where a log that was lost so had been synced; 0: there was none.
+  Offset lost_end(const TopicPartition& partition, const Uuid& topic_id) const;
   /// The log was taken out but its folder is still there: what is noted about it stays noted.
   void keep_failed(const Entry& taken, Error cause);
   /// Notes how far the log was compacted, if it is still there.
@@ -73,6 +78,7 @@ class LogTable {
     absl::btree_map<TopicPartition, Failed> failed;
     absl::btree_set<TopicPartition> claimed;
     std::vector<std::pair<DataDirectory::FoundLog, const DataDirectory*>> duplicates;
+    std::vector<std::pair<CheckpointEntry, const DataDirectory*>> lost;
   };
   Guarded<Tables> tables_;
 };

@@ -48,6 +48,9 @@ class Recovery {
   io::Task<Result<>> remove_segments(size_t from);
   io::Task<Result<>> remove_files(Offset base);
   io::Task<Result<>> load_epochs();
+  io::Task<Result<bool>> epochs_are_stale();
+  io::Task<Result<>> read_epochs();
+  io::Task<Result<>> read_epochs(std::shared_ptr<Segment> segment, uint64_t bytes, uint64_t from);
   io::Task<Result<>> load_producers(ProducerState& producers);
   void publish();
   /// Compaction leaves gaps in the offsets, nothing else does.
@@ -365,16 +368,68 @@ io::Task<Result<>> Recovery::load_epochs() {
   } else if (!(content.error() == Errc::file_not_found)) {
     co_return fail(std::move(content).error());
   }
+  const bool damaged = log_.is_damaged.load();
+  if (!changed && !damaged) {
+    CO_ASSIGN_OR_RETURN(changed, co_await epochs_are_stale());
+  }
+  if (changed && !damaged) CO_RETURN_IF_ERROR(co_await read_epochs());
   for (const auto& seen : seen_epochs_) {
     if (seen.epoch > epochs_.latest()) changed |= epochs_.assign(seen.epoch, seen.start);
   }
   const bool cut = epochs_.truncate_end(active_->next());
   // What stands behind damage comes back with its repair: its epochs stay written down.
-  changed = !log_.is_damaged.load() && (changed || cut);
+  changed = !damaged && (changed || cut);
   if (changed) {
     CO_RETURN_IF_ERROR(co_await io::replace_file(log_.ports.disk, path, epochs_.encode()));
   }
   co_return {};
+}
+
+/// An old copy of the file would take the newest batches for those of an epoch before: a leader
+/// that compares would have them cut.
+io::Task<Result<bool>> Recovery::epochs_are_stale() {
+  const bool in_active = active_->bytes() > 0;
+  if (!in_active && sealed_.empty()) co_return false;
+  const auto segment = in_active ? active_->segment() : sealed_.back().segment;
+  const uint64_t bytes = in_active ? active_->bytes() : sealed_.back().bytes;
+  CO_ASSIGN_OR_RETURN(auto offsets, co_await segment->offsets().view());
+  const auto entry = offsets.last();
+  const size_t before = seen_epochs_.size();
+  CO_RETURN_IF_ERROR(co_await read_epochs(segment, bytes, entry ? entry->position : 0));
+  const bool stale = !seen_epochs_.empty() && seen_epochs_.back().epoch > epochs_.latest();
+  seen_epochs_.resize(before);
+  if (stale) {
+    log_.ports.log.warning("leader epochs are older than the log, its batches tell",
+                           {{"path", log_.folder() + "/" + std::string(kLeaderEpochFile)}});
+  }
+  co_return stale;
+}
+
+/// From the headers of all batches.
+io::Task<Result<>> Recovery::read_epochs() {
+  epochs_ = LeaderEpochs();
+  seen_epochs_.clear();
+  for (const SealedSegment& sealed : sealed_) {
+    CO_RETURN_IF_ERROR(co_await read_epochs(sealed.segment, sealed.bytes, 0));
+  }
+  co_return co_await read_epochs(active_->segment(), active_->bytes(), 0);
+}
+
+io::Task<Result<>> Recovery::read_epochs(std::shared_ptr<Segment> segment, uint64_t bytes,
+                                         uint64_t from) {
+  CO_ASSIGN_OR_RETURN(auto file, co_await segment->file()->open());
+  HeaderScan scan(std::move(file), from, bytes, io::Lane::cold);
+  for (;;) {
+    const auto batch = co_await scan.next();
+    // What is no batch any more is a scrub's to find.
+    if (!batch && batch.error() == Errc::corrupt_batch) co_return {};
+    if (!batch) co_return fail(Error(batch.error()));
+    if (!*batch) co_return {};
+    const auto& header = (*batch)->header;
+    if (seen_epochs_.empty() || header.leader_epoch > seen_epochs_.back().epoch) {
+      seen_epochs_.push_back({.epoch = header.leader_epoch, .start = header.base_offset});
+    }
+  }
 }
 
 io::Task<Result<>> Recovery::load_producers(ProducerState& producers) {

@@ -121,6 +121,23 @@ TEST_F(ClusterMessages, EachInSyncChangeHasAnOutcome) {
   EXPECT_EQ(errc_from_wire(said.partitions(1).error().code()), Errc::invalid_request);
 }
 
+TEST_F(ClusterMessages, DamageIsTheControllersToHear) {
+  native::RequestHeader request;
+  for (const bool damaged : {true, false}) {
+    auto& partition = *request.mutable_report_damage()->add_partitions();
+    partition.set_topic_id(std::string(16, 't'));
+    partition.set_partition(damaged ? 3 : 4);
+    partition.set_damaged(damaged);
+  }
+  ASSERT_TRUE(call(request).has_value());
+  ASSERT_EQ(them->controller.damage.size(), 2U);
+  EXPECT_EQ(them->controller.damage[0].partition, PartitionId{3});
+  EXPECT_TRUE(them->controller.damage[0].damaged);
+  EXPECT_FALSE(them->controller.damage[1].damaged);
+  request.mutable_report_damage()->mutable_partitions(0)->set_topic_id("short");
+  EXPECT_EQ(call(request).error().code(), Errc::invalid_argument);
+}
+
 TEST_F(ClusterMessages, WhoJoinsIsKnownFromThenOn) {
   native::RequestHeader request;
   auto& self = *request.mutable_join_cluster()->mutable_self();

@@ -135,7 +135,10 @@ io::Task<bool> DamageKeeper::look() {
       }
     }
   }
-  for (const PartitionKey& key : settled) known_.erase(key);
+  for (const PartitionKey& key : settled) {
+    known_.erase(key);
+    sound_.erase(key);
+  }
   if (!reports.empty()) {
     const size_t count = reports.size();
     const auto taken = co_await ports_.port.report(std::move(reports));

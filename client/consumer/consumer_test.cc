@@ -223,6 +223,14 @@ TEST_F(ConsumerTest, ACorruptBatchIsReportedUntilTheReaderPassesIt) {
   EXPECT_THAT(*poll(10), ElementsAre("0:2"));
 }
 
+TEST_F(ConsumerTest, WhatCameRottenIsFetchedOnceMoreBeforeThatIsSaid) {
+  fill(0, 3, 1);
+  broker.rotten_answers = 1;
+  ASSERT_TRUE(assign());
+  EXPECT_EQ(read(3).size(), 3u);
+  EXPECT_GE(broker.fetches, 2);
+}
+
 TEST_F(ConsumerTest, GoesOnAfterTheConnectionIsLost) {
   fill(0, 5, 10);
   ASSERT_TRUE(assign());

@@ -124,6 +124,8 @@ class FakeBroker {
   bool mute = false;
   /// After a question for an offset by time was answered.
   std::function<void()> after_time_query = [] {};
+  /// Answers of fetches that lose a bit of their last byte on their way.
+  int rotten_answers = 0;
   /// Before a produce is answered.
   Duration produce_delay{};
   int produces = 0, metadatas = 0, identities = 0, fetches = 0, connections = 0;
@@ -470,6 +472,10 @@ class FakeBroker {
         served += header.last_offset_delta + 1;
       }
       if (size == 0) return;
+      if (rotten_answers > 0) {
+        --rotten_answers;
+        records.back() ^= 1;
+      }
     }
     said.set_size(static_cast<uint32_t>(size));
     *response.add_partitions() = std::move(said);

@@ -207,6 +207,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     for (const auto& [id, broker] : brokers_) {
       next->brokers.push_back({.id = id, .epoch = 1, .fenced = cut_off_.contains(id)});
     }
+    next->topic_ids.set(changed->name, topic);
     next->topics.set(topic, std::move(changed));
     image_ = std::move(next);
     announce();
@@ -311,7 +312,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   /// Of partitions that come by a move.
   const uint64_t move_bytes_per_second_;
   NullSink sink_;
-  MetricsRegistry metrics_{4};
+  MetricsRegistry metrics_{16};
   broker::Principal principal_;
   broker::TopicDefaults defaults_;
   sim::Simulator simulator_;
