@@ -72,6 +72,7 @@ io::Task<void> ReplicaFetcher::run() {
     const uint64_t ticket = changed_.ticket();
     take_orders();
     wake_due(ports_.loop.now());
+    co_await sync_to_name();
     // Everything rests, or there is nothing: no request goes out for it.
     if (followed_.size() == resting_.size()) {
       co_await wait_for_work(ticket);
@@ -207,7 +208,6 @@ io::Task<Result<>> ReplicaFetcher::take(ReplicaFetchAnswer answer) {
     rest = rest.subspan(answered.size());
     co_await take_one(key, answered, batches);
   }
-  co_await sync_appended();
   co_return Result<>{};
 }
 
@@ -238,7 +238,6 @@ io::Task<void> ReplicaFetcher::append(PartitionKey key, Followed& followed,
     went_well(followed);
     if (batches.empty()) co_return;
     to_name_.insert(key);
-    if (lane_ == FetchLane::flushed) appended_.push_back(key);
     co_return;
   }
   const bool corrupt =
@@ -290,10 +289,18 @@ io::Task<void> ReplicaFetcher::refused(PartitionKey key, Followed& followed,
   to_name_.insert(key);
 }
 
-/// Before the next fetch says so: all at once, so that they share what the device does.
-io::Task<void> ReplicaFetcher::sync_appended() {
+/// Before the next fetch says so: all at once, so that they share what the device does. Also what
+/// this broker appended as a leader, or before it was killed: nothing else would flush it, and the
+/// leader would wait for it with all that it has.
+io::Task<void> ReplicaFetcher::sync_to_name() {
+  if (lane_ != FetchLane::flushed) co_return;
+  std::vector<PartitionKey> unsynced;
+  for (const PartitionKey& key : to_name_) {
+    const storage::LogEnds ends = followed_.at(key).partition->log().ends();
+    if (ends.synced_end < ends.end) unsynced.push_back(key);
+  }
   io::Scope syncs;
-  for (const PartitionKey& key : std::exchange(appended_, {})) syncs.start(sync_one(key));
+  for (const PartitionKey& key : unsynced) syncs.start(sync_one(key));
   co_await syncs.join();
 }
 

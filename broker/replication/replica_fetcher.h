@@ -93,7 +93,7 @@ class ReplicaFetcher {
                         MutableBytes batches);
   io::Task<void> cut(PartitionKey key, Followed& followed, Divergence divergence);
   io::Task<void> refused(PartitionKey key, Followed& followed, const Answered& answered);
-  io::Task<void> sync_appended();
+  io::Task<void> sync_to_name();
   io::Task<void> sync_one(PartitionKey key);
   void went_well(Followed& followed);
   void back_off(const PartitionKey& key, Followed& followed, const Error& why);
@@ -114,7 +114,6 @@ class ReplicaFetcher {
   std::set<PartitionKey> to_name_;
   std::set<PartitionKey> to_forget_;
   std::set<std::pair<TimePoint, PartitionKey>> resting_;
-  std::vector<PartitionKey> appended_;
   uint32_t session_epoch_ = 0;
   uint32_t link_failures_ = 0;
 };
