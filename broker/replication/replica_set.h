@@ -46,7 +46,7 @@ class ReplicaSet {
 
   void set_rules(ReplicaRules rules) { rules_ = rules; }
   const ReplicaRules& rules() const { return rules_; }
-  /// A later image of the same leadership; what is not later changes nothing.
+  /// An image of the same leadership; an earlier one changes nothing.
   void apply(const PartitionImage& image, TimePoint now);
 
   bool has(NodeId node) const;
