@@ -142,6 +142,35 @@ TEST(Replication, WhereTheTopicFlushesAnAcknowledgementMeansEveryDevice) {
   EXPECT_EQ(answer->result->receipt.level, Receipt::Level::synced);
 }
 
+TEST(Replication, WhatADeposedLeaderHadNotFlushedItFlushesAsAFollower) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"flush", "every"}});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.broker(1).machine->disk().set_latency(sim::DiskOp::sync, 50ms, 50ms);
+  world.begin(1, "is being flushed");
+  world.simulator().run_for(1ms);
+  world.begin(1, "waits for the next flush");
+  ASSERT_TRUE(world.until([&] { return world.log(2).ends().synced_end == Offset{3}; }, 40ms));
+  world.elect(2, {1, 2, 3});
+  EXPECT_TRUE(world.until([&] { return world.partition(2)->check_readable({}).has_value(); }));
+  EXPECT_EQ(world.partition(2)->high_watermark(), Offset{3});
+}
+
+TEST(Replication, WhatIsReadWhileTheLeadershipChangesIsNotAnswered) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.broker(1).machine->disk().set_latency(sim::DiskOp::read, 50ms, 50ms);
+  const auto answer = world.begin_fetch(1, 2);
+  world.simulator().run_for(1ms);
+  ASSERT_TRUE(answer->empty());
+  world.elect(2, {1, 2, 3});
+  world.elect(1, {1, 2, 3});
+  ASSERT_TRUE(world.until([&] { return !answer->empty(); }));
+  ASSERT_TRUE(answer->front().error);
+  EXPECT_EQ(answer->front().error->code(), Errc::fenced_leader_epoch);
+}
+
 TEST(Replication, TheLogStartFollowsTheLeaders) {
   ReplicationWorld world;
   world.create({1, 2, 3});

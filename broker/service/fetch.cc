@@ -144,6 +144,7 @@ void Fetch::note_replica(const FetchRequest& request) const {
 io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bool first,
                                                ReplicaIdentity replica) {
   Partition& partition = *slot.partition;
+  const Leadership before = partition.leadership();
   auto parts = partition.check_follower(follower_fetch(slot.target, replica));
   if (!parts) {
     if (parts.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
@@ -157,6 +158,12 @@ io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bo
     co_return fetched;
   }
   auto read = co_await partition.read_all(slot.target.offset, limit, first);
+  // Another leader's records may stand there by now: only those of the log that was compared with
+  // the follower's go on from what that has.
+  if (const Leadership after = partition.leadership(); after != before) {
+    auto leads = partition.check_leader(before.epoch);
+    co_return refused(slot, leads ? Error(Errc::not_leader) : std::move(leads).error());
+  }
   if (!read) {
     if (read.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
     co_return refused(slot, std::move(read).error());
