@@ -12,6 +12,11 @@ namespace {
 
 /// Logs made or changed at once: most of the time goes into waiting for the device.
 constexpr size_t kAtOnce = 16;
+/// What failed is tried again after the first, after each further failure twice as long.
+constexpr Duration kRetry = 100ms;
+constexpr Duration kLongestRetry = 30s;
+/// A leader that cannot begin so often leaves it to others.
+constexpr uint32_t kTriesToLead = 3;
 
 bool was_deleted(const MetadataImage& image, const Uuid& topic_id) {
   return image.deleted_topics != nullptr &&
@@ -40,8 +45,39 @@ io::Task<void> PartitionSet::follow(std::shared_ptr<const MetadataImage> image) 
       if (followed_ == nullptr) co_await remove_strays(*image);
       followed_ = std::move(image);
     }
+    co_await try_again(followed_);
   }
   co_await home.enter();
+}
+
+std::optional<TimePoint> PartitionSet::next_try() const {
+  std::optional<TimePoint> next;
+  for (const auto& [key, failed] : failed_) {
+    next = next ? std::min(*next, failed.again) : failed.again;
+  }
+  return next;
+}
+
+/// What the world refused may go well by now: no image comes because a disk has room again.
+io::Task<void> PartitionSet::try_again(std::shared_ptr<const MetadataImage> image) {
+  const TimePoint now = io::Loop::current()->now();
+  std::vector<PartitionKey> due;
+  for (const auto& [key, failed] : failed_) {
+    if (failed.again <= now) due.push_back(key);
+  }
+  io::Semaphore permits(kAtOnce);
+  io::Scope tries;
+  for (const PartitionKey& key : due) {
+    const auto topic = image->topic(key.topic_id);
+    const auto place = static_cast<size_t>(key.partition.value());
+    if (topic == nullptr || place >= topic->partitions.size() ||
+        !is_here(topic->partitions[place])) {
+      failed_.erase(key);
+      continue;
+    }
+    tries.start(with_permit(permits, serve(topic, key.partition, *image)));
+  }
+  co_await tries.join();
 }
 
 std::vector<PartitionSet::Change> PartitionSet::changes_to(const MetadataImage& image) const {
@@ -107,35 +143,48 @@ TopicOptions PartitionSet::options_of(const Topic& topic) const {
 }
 
 io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataImage& image) {
+  auto served = co_await try_to_serve(topic, id, image);
+  if (!served) co_return co_await not_served(std::move(topic), id, std::move(served).error());
+  failed_.erase({topic->id, id});
+}
+
+io::Task<Result<>> PartitionSet::try_to_serve(Topic topic, PartitionId id,
+                                              const MetadataImage& image) {
   const PartitionKey key{topic->id, id};
-  const PartitionImage& wanted = topic->partitions[static_cast<size_t>(id.value())];
   const TopicOptions options = options_of(topic);
   auto partition = ports_.table.find(key);
-  Result<> served;
   if (partition == nullptr) {
-    auto log = co_await open_log(topic, id, image, options.log);
-    if (log) {
-      partition = std::make_shared<Partition>(key, std::move(*log), partition_ports());
-      partition->set_lag_max(ports_.replica_lag_max);
-    } else {
-      served = fail(std::move(log).error());
+    CO_ASSIGN_OR_RETURN(auto log, co_await open_log(topic, id, image, options.log));
+    partition = std::make_shared<Partition>(key, std::move(log), partition_ports());
+    partition->set_lag_max(ports_.replica_lag_max);
+  }
+  partition->set_options(options);
+  CO_RETURN_IF_ERROR(
+      co_await take_role(partition, topic->partitions[static_cast<size_t>(id.value())]));
+  ports_.table.insert(key, std::move(partition));
+  co_return Result<>{};
+}
+
+io::Task<void> PartitionSet::not_served(Topic topic, PartitionId id, Error why) {
+  const PartitionKey key{topic->id, id};
+  Failed& failed = failed_[key];
+  if (failed.times == 0) {
+    ports_.log.error("partition not served, it is tried again",
+                     {{"topic", topic->name}, {"partition", id}, {"cause", why.message()}});
+  }
+  const int64_t doublings = int64_t{1} << std::min<uint32_t>(failed.times++, 20);
+  failed.again = io::Loop::current()->now() + std::min(kLongestRetry, kRetry * doublings);
+  why = std::move(why).with_context(
+      "partition " + storage::TopicPartition{topic->name, id}.folder() + " is not served");
+  const PartitionImage& wanted = topic->partitions[static_cast<size_t>(id.value())];
+  if (wanted.leader == ports_.self && failed.times >= kTriesToLead) {
+    // What is not served at all another may lead.
+    if (const auto partition = ports_.table.take(key)) {
+      partition->stop(why);
+      co_await partition->close();
     }
   }
-  if (served) {
-    partition->set_options(options);
-    served = co_await take_role(partition, wanted);
-  }
-  if (served) {
-    ports_.table.insert(key, std::move(partition));
-    co_return;
-  }
-  ports_.log.error(
-      "partition not served",
-      {{"topic", topic->name}, {"partition", id}, {"cause", served.error().message()}});
-  ports_.table.set_failure(
-      key,
-      std::move(served).error().with_context(
-          "partition " + storage::TopicPartition{topic->name, id}.folder() + " is not served"));
+  ports_.table.set_failure(key, std::move(why));
 }
 
 PartitionPorts PartitionSet::partition_ports() const {
@@ -207,6 +256,7 @@ io::Task<void> PartitionSet::withdraw(Topic topic) {
 io::Task<void> PartitionSet::withdraw_partition(Topic topic, PartitionId id, Error why) {
   const PartitionKey key{topic->id, id};
   withheld_.lock()->erase(key);
+  failed_.erase(key);
   if (ports_.fetchers != nullptr) ports_.fetchers->forget(key);
   const auto partition = ports_.table.take(key);
   if (partition == nullptr) co_return;

@@ -9,6 +9,7 @@
 #include "base/guarded.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/topic_config.h"
 #include "broker/replication/partition.h"
@@ -43,8 +44,11 @@ class PartitionSet {
  public:
   explicit PartitionSet(PartitionSetPorts ports) : ports_(ports) {}
 
-  /// Done when this broker serves `image`, or a later one, as far as it can. From any loop.
+  /// Done when this broker serves `image`, or a later one, as far as it can; what failed before is
+  /// tried again when its time has come. From any loop.
   io::Task<void> follow(std::shared_ptr<const MetadataImage> image);
+  /// When follow() has something to try again, whatever the image. On the control loop.
+  std::optional<TimePoint> next_try() const;
   /// Why a partition that should be here is not served.
   std::optional<Error> failure_of(const PartitionKey& key) const;
   /// The logs of a directory take no more requests. From any loop.
@@ -61,10 +65,19 @@ class PartitionSet {
     const std::string& name() const { return (after != nullptr ? after : before)->name; }
   };
 
+  /// What is not served as it should be.
+  struct Failed {
+    uint32_t times = 0;
+    TimePoint again{};
+  };
+
   std::vector<Change> changes_to(const MetadataImage& image) const;
   io::Task<void> follow_topics(const MetadataImage& image);
   io::Task<void> follow_topic(Change change, const MetadataImage& image);
   io::Task<void> serve(Topic topic, PartitionId id, const MetadataImage& image);
+  io::Task<Result<>> try_to_serve(Topic topic, PartitionId id, const MetadataImage& image);
+  io::Task<void> not_served(Topic topic, PartitionId id, Error why);
+  io::Task<void> try_again(std::shared_ptr<const MetadataImage> image);
   io::Task<Result<std::shared_ptr<storage::Log>>> open_log(Topic topic, PartitionId id,
                                                            const MetadataImage& image,
                                                            storage::LogOptions options);
@@ -80,6 +93,8 @@ class PartitionSet {
   const PartitionSetPorts ports_;
   io::AsyncMutex following_;
   std::shared_ptr<const MetadataImage> followed_;
+  /// On the control loop.
+  std::map<PartitionKey, Failed> failed_;
   /// Partitions whose log may lie in a directory that is left out.
   Guarded<std::map<PartitionKey, Error>> withheld_;
 };

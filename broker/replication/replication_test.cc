@@ -156,6 +156,44 @@ TEST(Replication, WhatADeposedLeaderHadNotFlushedItFlushesAsAFollower) {
   EXPECT_EQ(world.partition(2)->high_watermark(), Offset{3});
 }
 
+TEST(Replication, ALeaderThatCouldNotBeginTriesAgain) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(1);
+  world.broker(2).machine->disk().fail_all(sim::DiskOp::open, Errc::disk_full);
+  world.elect(2, {2, 3});
+  const auto& partitions = *world.broker(2).partitions;
+  ASSERT_TRUE(partitions.next_try());
+  EXPECT_NE(world.partition(2)->leadership().leader, NodeId{2});
+  world.broker(2).machine->disk().set_fault({});
+  world.follow_again(2);
+  EXPECT_TRUE(partitions.next_try());
+  world.simulator().run_for(100ms);
+  world.follow_again(2);
+  EXPECT_FALSE(partitions.next_try());
+  EXPECT_TRUE(world.produce(2, "two")->good());
+}
+
+TEST(Replication, ALeaderThatCannotBeginIsNotServedUntilAnotherLeads) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(1);
+  world.broker(2).machine->disk().fail_all(sim::DiskOp::open, Errc::disk_full);
+  world.elect(2, {2, 3});
+  for (int i = 0; i < 3; ++i) {
+    world.simulator().run_for(1s);
+    world.follow_again(2);
+  }
+  EXPECT_EQ(world.partition(2), nullptr);
+  EXPECT_EQ(world.broker(2).table.failure_of(world.key)->code(), Errc::disk_full);
+  world.broker(2).machine->disk().set_fault({});
+  world.elect(3, {2, 3});
+  EXPECT_TRUE(world.produce(3, "two")->good());
+  EXPECT_EQ(world.values(2), (Values{"one", "two"}));
+}
+
 TEST(Replication, WhatIsReadWhileTheLeadershipChangesIsNotAnswered) {
   ReplicationWorld world;
   world.create({1, 2, 3});

@@ -97,6 +97,8 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
       for (const int32_t id : in_sync) partition.in_sync.push_back(NodeId{id});
     });
   }
+  /// As a broker does from time to time though no image comes.
+  void follow_again(int32_t id) { run(broker(id), broker(id).partitions->follow(image_)); }
   bool in_sync_is(std::vector<int32_t> expected) const {
     std::set<NodeId> wanted;
     for (const int32_t id : expected) wanted.insert(NodeId{id});
