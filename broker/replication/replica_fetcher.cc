@@ -11,6 +11,8 @@ namespace {
 
 /// Entries of one request: the leader's limit is not far above.
 constexpr size_t kNamedAtOnce = 4000;
+/// Partitions whose part of an answer is worked on at once.
+constexpr size_t kTakenAtOnce = 64;
 /// So many failures are what happens while brokers learn of a new leader one after the other.
 constexpr uint32_t kFailuresInPassing = 5;
 
@@ -197,18 +199,36 @@ void ReplicaFetcher::lose_session(const Error& why) {
   }
 }
 
+/// What they do to their logs waits for the device: together, so that they share what that does. A
+/// new leader's epoch alone is a few flushes for each of thousands of partitions.
 io::Task<Result<>> ReplicaFetcher::take(ReplicaFetchAnswer answer) {
+  io::Semaphore permits(kTakenAtOnce);
+  io::Scope taking;
+  auto taken = take_all(answer, permits, taking);
+  co_await taking.join();
+  co_return taken;
+}
+
+Result<> ReplicaFetcher::take_all(const ReplicaFetchAnswer& answer, io::Semaphore& permits,
+                                  io::Scope& taking) {
   MutableBytes rest = answer.payload();
   for (const Answered& answered : answer.header.partitions()) {
-    CO_ASSIGN_OR_RETURN(const PartitionKey key, key_of(answered));
+    ASSIGN_OR_RETURN(const PartitionKey key, key_of(answered));
     if (answered.size() > rest.size()) {
-      co_return fail(Errc::malformed_frame, "a leader's answer has fewer bytes than it says");
+      return fail(Errc::malformed_frame, "a leader's answer has fewer bytes than it says");
     }
     const MutableBytes batches = rest.first(answered.size());
     rest = rest.subspan(answered.size());
-    co_await take_one(key, answered, batches);
+    taking.start(take_in_turn(permits, key, answered, batches));
   }
-  co_return Result<>{};
+  return {};
+}
+
+io::Task<void> ReplicaFetcher::take_in_turn(io::Semaphore& permits, PartitionKey key,
+                                            const Answered& answered, MutableBytes batches) {
+  co_await permits.acquire();
+  co_await take_one(key, answered, batches);
+  permits.release();
 }
 
 io::Task<void> ReplicaFetcher::take_one(PartitionKey key, const Answered& answered,

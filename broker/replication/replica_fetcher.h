@@ -88,6 +88,10 @@ class ReplicaFetcher {
   Duration backoff_after(uint32_t failures) const;
   void lose_session(const Error& why);
   io::Task<Result<>> take(ReplicaFetchAnswer answer);
+  /// Starts what each partition of the answer is for; the answer outlives it.
+  Result<> take_all(const ReplicaFetchAnswer& answer, io::Semaphore& permits, io::Scope& taking);
+  io::Task<void> take_in_turn(io::Semaphore& permits, PartitionKey key, const Answered& answered,
+                              MutableBytes batches);
   io::Task<void> take_one(PartitionKey key, const Answered& answered, MutableBytes batches);
   io::Task<void> append(PartitionKey key, Followed& followed, const Answered& answered,
                         MutableBytes batches);

@@ -194,6 +194,19 @@ TEST(Replication, ALeaderThatCannotBeginIsNotServedUntilAnotherLeads) {
   EXPECT_EQ(world.values(2), (Values{"one", "two"}));
 }
 
+TEST(Replication, FollowersRecordANewEpochInManyLogsAtOnce) {
+  constexpr int32_t kPartitions = 40;
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {}, kPartitions);
+  world.broker(2).machine->disk().set_latency(sim::DiskOp::sync, 10ms, 10ms);
+  for (int32_t i = 0; i < kPartitions; ++i) world.begin(1, "first", Acks::leader, 3s, i);
+  const auto has_all = [&] {
+    return std::ranges::all_of(world.broker(2).table.all(),
+                               [](const auto& p) { return p->log().ends().end == Offset{1}; });
+  };
+  EXPECT_TRUE(world.until(has_all, 200ms));
+}
+
 TEST(Replication, WhatIsReadWhileTheLeadershipChangesIsNotAnswered) {
   ReplicationWorld world;
   world.create({1, 2, 3});

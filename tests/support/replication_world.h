@@ -67,8 +67,10 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     return simulator_.run_until(holds, within);
   }
 
-  /// The topic's one partition, led by the first replica, all in sync.
-  void create(std::vector<int32_t> replicas, broker::ConfigMap configs = {}) {
+  /// The topic's partitions, all alike, led by the first replica, all in sync. What follows is
+  /// about the first.
+  void create(std::vector<int32_t> replicas, broker::ConfigMap configs = {},
+              size_t partitions = 1) {
     auto made = std::make_shared<broker::TopicImage>();
     made->id = topic;
     made->name = "t";
@@ -77,6 +79,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     for (const int32_t id : replicas) partition.replicas.push_back(NodeId{id});
     partition.in_sync = partition.replicas;
     partition.leader = partition.replicas.front();
+    made->partitions.resize(partitions, broker::PartitionImage(partition));
     publish(std::move(made));
   }
   const broker::PartitionImage& image() const {
@@ -120,10 +123,11 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   /// Begins to produce one record; the answer comes as the simulation runs.
   std::shared_ptr<Acknowledgement> begin(int32_t id, std::string value,
                                          broker::Acks acks = broker::Acks::all,
-                                         Duration timeout = 3s) {
+                                         Duration timeout = 3s, int32_t partition = 0) {
     auto answer = std::make_shared<Acknowledgement>();
-    simulator_.start_on(broker(id).machine->executor().worker(0),
-                        produce(broker(id), std::move(value), acks, timeout, answer));
+    simulator_.start_on(
+        broker(id).machine->executor().worker(0),
+        produce(broker(id), std::move(value), acks, timeout, PartitionId{partition}, answer));
     return answer;
   }
   std::shared_ptr<Acknowledgement> produce(int32_t id, std::string value,
@@ -227,10 +231,10 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
                                               io::Loop& loop) override;
 
   io::Task<void> produce(Broker& at, std::string value, broker::Acks acks, Duration timeout,
-                         std::shared_ptr<Acknowledgement> answer) {
+                         PartitionId partition, std::shared_ptr<Acknowledgement> answer) {
     auto batch = batch_of({{.key = "k", .value = value}});
     const std::vector<broker::ProducePartition> targets = {
-        {.topic_id = topic, .partition = PartitionId{0}, .leader_epoch = {}, .batch = batch}};
+        {.topic_id = topic, .partition = partition, .leader_epoch = {}, .batch = batch}};
     std::vector<broker::ProduceResult> results(1);
     const broker::ProduceCall call{.principal = principal_,
                                    .acks = acks,
