@@ -269,20 +269,30 @@ io::Task<void> PartitionSet::withdraw_partition(Topic topic, PartitionId id, Err
   }
 }
 
+/// The partition was moved away while this broker did not run: it serves from its registration on,
+/// which is later than every image that the log can be of.
+bool PartitionSet::is_elsewhere(const MetadataImage& image, const Uuid& topic_id,
+                                PartitionId id) const {
+  const auto topic = image.topic(topic_id);
+  const auto place = static_cast<size_t>(id.value());
+  return image.broker(ports_.self) != nullptr && topic != nullptr &&
+         place < topic->partitions.size() && !is_here(topic->partitions[place]);
+}
+
 io::Task<void> PartitionSet::remove_strays(const MetadataImage& image) {
   std::vector<std::shared_ptr<storage::Log>> logs = ports_.logs.all();
   for (auto& log : logs) {
     const storage::TopicPartition name = log->partition();
     const Uuid topic_id = log->topic_id();
     if (ports_.table.find({topic_id, name.partition}) != nullptr) continue;
-    if (!was_deleted(image, topic_id)) {
+    if (!was_deleted(image, topic_id) && !is_elsewhere(image, topic_id, name.partition)) {
       ports_.log.warning("a log of no known topic is left alone",
                          {{"folder", log->directory() + "/" + name.folder()}});
       continue;
     }
     log.reset();
     if (auto removed = co_await ports_.logs.remove(name); !removed) {
-      ports_.log.error("log of a deleted topic not removed",
+      ports_.log.error("log of a topic that was deleted, or moved away, not removed",
                        {{"folder", name.folder()}, {"cause", removed.error().message()}});
     }
   }

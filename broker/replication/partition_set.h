@@ -45,7 +45,7 @@ class PartitionSet {
   explicit PartitionSet(PartitionSetPorts ports) : ports_(ports) {}
 
   /// Done when this broker serves `image`, or a later one, as far as it can; what failed before is
-  /// tried again when its time has come. From any loop.
+  /// tried again when its time has come. The first shows this broker's registration. From any loop.
   io::Task<void> follow(std::shared_ptr<const MetadataImage> image);
   /// When follow() has something to try again, whatever the image. On the control loop.
   std::optional<TimePoint> next_try() const;
@@ -87,6 +87,7 @@ class PartitionSet {
   io::Task<Result<>> take_role(std::shared_ptr<Partition> partition, PartitionImage wanted);
   io::Task<void> withdraw(Topic topic);
   io::Task<void> withdraw_partition(Topic topic, PartitionId id, Error why);
+  bool is_elsewhere(const MetadataImage& image, const Uuid& topic_id, PartitionId id) const;
   io::Task<void> remove_strays(const MetadataImage& image);
   bool is_here(const PartitionImage& partition) const;
 

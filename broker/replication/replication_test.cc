@@ -305,6 +305,22 @@ TEST(Replication, AReplicaThatIsMovedAwayLosesItsLogAndANewOneGetsAll) {
   EXPECT_EQ(world.values(4), (Values{"one", "two"}));
 }
 
+TEST(Replication, AReplicaThatIsMovedAwayWhileItsBrokerIsDownLosesItsLogAtTheStart) {
+  ReplicationWorld world(1, 4);
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(2);
+  world.change([](PartitionImage& partition) {
+    partition.replicas = {NodeId{1}, NodeId{3}};
+    partition.in_sync = partition.replicas;
+  });
+  const storage::TopicPartition name{"t", PartitionId{0}};
+  ASSERT_NE(world.broker(2).logs->find(name), nullptr);
+  world.start_again(2);
+  EXPECT_TRUE(world.until([&] { return world.broker(2).logs->find(name) == nullptr; }));
+  EXPECT_NE(world.broker(3).logs->find(name), nullptr);
+}
+
 TEST(Replication, TheSameSeedGivesTheSameRun) {
   const auto trace_of = [](uint64_t seed) {
     ReplicationWorld world(seed);

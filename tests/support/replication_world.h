@@ -115,6 +115,16 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     publish(std::make_shared<broker::TopicImage>(**image_->topics.find(topic)));
   }
 
+  /// Forgets all that is not on its disk, and hears of the latest image.
+  void start_again(int32_t id) {
+    run(broker(id), [](Broker& self) -> io::Task<void> {
+      co_await self.fetchers->stop();
+      co_await self.partitions->stop(Error(Errc::shutting_down));
+    }(broker(id)));
+    add_roles(broker(id));
+    reconnect(id);
+  }
+
   struct Acknowledgement {
     std::optional<broker::ProduceResult> result;
     bool good() const { return result && !result->error; }
@@ -177,13 +187,18 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     auto& control = self.machine->executor().control();
     self.keeper = std::make_unique<broker::InSyncKeeper>(broker::InSyncKeeperPorts{
         control, self.table, *this, [this] { return image_; }, Logger(sink_)});
+    add_roles(self);
+    self.keeper->start();
+  }
+  void add_roles(Broker& self) {
+    auto& control = self.machine->executor().control();
     self.fetchers = std::make_unique<broker::ReplicaFetchers>(broker::ReplicaFetchersPorts{
         self.machine->executor(), *this,
-        [id] { return broker::ReplicaIdentity{.node = id, .broker_epoch = 1}; }, Logger(sink_)});
+        [id = self.id] { return broker::ReplicaIdentity{.node = id, .broker_epoch = 1}; },
+        Logger(sink_)});
     self.partitions = std::make_unique<broker::PartitionSet>(
-        broker::PartitionSetPorts{control, *self.logs, self.table, defaults_, id, Logger(sink_),
-                                  self.fetchers.get(), self.keeper.get()});
-    self.keeper->start();
+        broker::PartitionSetPorts{control, *self.logs, self.table, defaults_, self.id,
+                                  Logger(sink_), self.fetchers.get(), self.keeper.get()});
   }
   static io::Task<void> stop(Broker& broker) {
     co_await broker.keeper->stop();
