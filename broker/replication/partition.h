@@ -99,6 +99,8 @@ class Partition {
   Result<> check_leader(std::optional<LeaderEpoch> expected) const;
   /// As check_leader; offset_not_available while a new leader does not know yet what is committed.
   Result<> check_readable(std::optional<LeaderEpoch> expected) const;
+  /// False: more may be committed than the high watermark says; what is below it is.
+  bool knows_committed() const { return knows_committed_.load(std::memory_order_acquire); }
 
   /// Errors: those of check_leader and of Log::append; with `for_all`, not_enough_replicas before
   /// anything is appended. `batch` lives until it is done.

@@ -110,6 +110,25 @@ TEST(Replication, ANewLeaderServesNoReaderUntilItKnowsWhatIsCommitted) {
   EXPECT_EQ(world.partition(2)->high_watermark(), Offset{2});
 }
 
+TEST(Replication, ANewLeaderThatCannotCommitServesWhatItKnowsToBeCommitted) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"min.insync.replicas", "2"}});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  ASSERT_TRUE(world.until([&] { return world.partition(2)->high_watermark() == Offset{1}; }));
+  world.cut_off(3);
+  ASSERT_TRUE(world.produce(1, "two", Acks::leader)->good());
+  ASSERT_TRUE(world.until([&] { return world.log(2).ends().end == Offset{2}; }));
+  world.cut_off(1);
+  world.elect(2, {2});
+  const auto answer = world.begin_fetch(2);
+  ASSERT_TRUE(world.until([&] { return !answer->empty(); }));
+  EXPECT_FALSE(answer->front().error);
+  EXPECT_GT(answer->front().slice.length, 0u);
+  EXPECT_EQ(answer->front().bound, Offset{1});
+  EXPECT_EQ(answer->front().high_watermark, Offset{-1});
+  EXPECT_EQ(world.partition(2)->check_readable({}).error().code(), Errc::offset_not_available);
+}
+
 TEST(Replication, WithTooFewInSyncAProduceForAllIsRefusedBeforeTheAppend) {
   ReplicationWorld world;
   world.create({1, 2, 3}, {{"min.insync.replicas", "2"}});

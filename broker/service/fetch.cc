@@ -108,10 +108,11 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
 io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first,
                                        Isolation isolation) {
   Partition& partition = *slot.partition;
-  if (auto serves = partition.check_readable(slot.target.leader_epoch); !serves) {
+  if (auto serves = partition.check_leader(slot.target.leader_epoch); !serves) {
     co_return refused(slot, std::move(serves).error());
   }
   // Before the read: what it finds may be more than the answer says, never less.
+  const bool knows = partition.knows_committed();
   const Offset high_watermark = partition.high_watermark();
   auto read = co_await partition.read(slot.target.offset, limit, first, isolation);
   if (!read) {
@@ -119,9 +120,12 @@ io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first
     co_return refused(slot, std::move(read).error());
   }
   FetchedPartition fetched{.key = slot.target.key};
-  fetched.high_watermark = high_watermark;
   fetched.bound = high_watermark;
-  fetched.last_stable = partition.readable_end(Isolation::read_committed);
+  // A new leader's may be below what the one before told: untold, it never goes back.
+  if (knows) {
+    fetched.high_watermark = high_watermark;
+    fetched.last_stable = partition.readable_end(Isolation::read_committed);
+  }
   fetched.log_start = read->log_start;
   fetched.slice = std::move(read->slice);
   co_return fetched;

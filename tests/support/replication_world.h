@@ -147,12 +147,12 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     return answer;
   }
   using Fetched = std::vector<broker::FetchedPartition>;
-  /// Begins to fetch all there is, as that follower in the epoch of now; empty until it is
-  /// answered.
-  std::shared_ptr<Fetched> begin_fetch(int32_t id, int32_t follower) {
+  /// Begins to fetch all there is in the epoch of now, as a reader or as that follower; empty until
+  /// it is answered.
+  std::shared_ptr<Fetched> begin_fetch(int32_t id, std::optional<int32_t> follower = {}) {
     auto answer = std::make_shared<Fetched>();
     simulator_.start_on(broker(id).machine->executor().worker(0),
-                        fetch(broker(id), NodeId{follower}, image().leader_epoch, answer));
+                        fetch(broker(id), follower, image().leader_epoch, answer));
     return answer;
   }
   /// Values from the log start to the log end.
@@ -261,17 +261,17 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     co_await at.produce.wait(call);
     answer->result.emplace(std::move(results.front()));
   }
-  io::Task<void> fetch(Broker& from, NodeId follower, LeaderEpoch epoch,
+  io::Task<void> fetch(Broker& from, std::optional<int32_t> follower, LeaderEpoch epoch,
                        std::shared_ptr<Fetched> answer) {
     MemoryBudget memory("session", 1_MiB);
     broker::FetchSession session(memory);
     const std::vector<broker::FetchTarget> targets = {
         {.key = key, .max_bytes = 1_MiB, .leader_epoch = epoch}};
-    const broker::FetchRequest request{
-        .principal = principal_,
-        .partitions = targets,
-        .max_bytes = 1_MiB,
-        .replica = broker::ReplicaIdentity{.node = follower, .broker_epoch = 1}};
+    broker::FetchRequest request{
+        .principal = principal_, .partitions = targets, .max_bytes = 1_MiB};
+    if (follower) {
+      request.replica = broker::ReplicaIdentity{.node = NodeId{*follower}, .broker_epoch = 1};
+    }
     Fetched fetched;
     EXPECT_TRUE(co_await from.fetch.fetch(session, request, fetched));
     *answer = std::move(fetched);
