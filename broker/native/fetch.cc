@@ -26,6 +26,7 @@ Result<FetchTarget> decode_target(const native::FetchRequest::Partition& partiti
     target.last_fetched_epoch = LeaderEpoch{partition.last_fetched_epoch()};
   }
   if (partition.has_synced_end()) target.synced_end = Offset{partition.synced_end()};
+  if (partition.has_log_start()) target.log_start = Offset{partition.log_start()};
   return target;
 }
 

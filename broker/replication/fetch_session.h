@@ -33,6 +33,8 @@ struct FetchTarget {
   std::optional<LeaderEpoch> last_fetched_epoch;
   /// A replica's: how much of its log is on its device.
   std::optional<Offset> synced_end = std::nullopt;
+  /// A replica's: where its log begins, also after a loss of power.
+  std::optional<Offset> log_start = std::nullopt;
 };
 
 /// A partition within a session.

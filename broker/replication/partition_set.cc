@@ -192,6 +192,9 @@ PartitionPorts PartitionSet::partition_ports() const {
   if (InSyncKeeper* keeper = ports_.in_sync) {
     ports.could_join = [keeper](const PartitionKey& key) { keeper->could_join(key); };
   }
+  ports.keep_start = [logs = &ports_.logs](storage::TopicPartition partition, Offset start) {
+    return logs->delete_records(std::move(partition), start);
+  };
   return ports;
 }
 

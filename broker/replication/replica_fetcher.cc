@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kNamedAtOnce = 4000;
 /// Partitions whose part of an answer is worked on at once.
 constexpr size_t kTakenAtOnce = 64;
+/// For what a log begins with to be on the device: who deletes waits for the next fetch.
+constexpr Duration kStartWait = 10ms;
 /// So many failures are what happens while brokers learn of a new leader one after the other.
 constexpr uint32_t kFailuresInPassing = 5;
 
@@ -74,6 +76,7 @@ io::Task<void> ReplicaFetcher::run() {
     const uint64_t ticket = changed_.ticket();
     take_orders();
     wake_due(ports_.loop.now());
+    name_kept_starts();
     co_await sync_to_name();
     // Everything rests, or there is nothing: no request goes out for it.
     if (followed_.size() == resting_.size()) {
@@ -129,6 +132,23 @@ void ReplicaFetcher::wake_due(TimePoint now) {
   }
 }
 
+/// Where nothing else happens the leader hears of it nevertheless: deletions wait for that.
+void ReplicaFetcher::name_kept_starts() {
+  for (auto at = starting_.begin(); at != starting_.end();) {
+    const auto found = followed_.find(*at);
+    const bool is_known =
+        found == followed_.end() || found->second.named_start >= found->second.leader_start;
+    if (is_known) {
+      at = starting_.erase(at);
+      continue;
+    }
+    const Followed& followed = found->second;
+    const Offset kept = followed.partition->follower_position().log_start;
+    if (kept > followed.named_start && !followed.retry_at) to_name_.insert(*at);
+    ++at;
+  }
+}
+
 io::Task<void> ReplicaFetcher::wait_for_work(uint64_t ticket) {
   std::optional<TimePoint> until;
   if (!resting_.empty()) until = resting_.begin()->first;
@@ -160,7 +180,8 @@ native::FetchRequest ReplicaFetcher::make_request() {
     const PartitionKey key = to_name_.extract(to_name_.begin()).value();
     name(key, followed_.at(key), *request.add_partitions());
   }
-  const Duration wait = to_name_.empty() ? options_.max_wait : Duration::zero();
+  Duration wait = to_name_.empty() ? options_.max_wait : Duration::zero();
+  if (!starting_.empty()) wait = std::min(wait, kStartWait);
   request.set_max_wait_ms(static_cast<uint32_t>(wait / 1ms));
   return request;
 }
@@ -169,6 +190,7 @@ void ReplicaFetcher::name(const PartitionKey& key, Followed& followed,
                           native::FetchRequest::Partition& to) {
   const FollowerPosition position = followed.partition->follower_position();
   followed.asked = position.log_end;
+  followed.named_start = position.log_start;
   followed.in_session = true;
   to.set_topic_id(std::string(as_text(key.topic_id.bytes())));
   to.set_partition(key.partition.value());
@@ -177,6 +199,7 @@ void ReplicaFetcher::name(const PartitionKey& key, Followed& followed,
   to.set_leader_epoch(followed.epoch.value());
   to.set_log_end(position.log_end.value());
   to.set_synced_end(position.synced_end.value());
+  to.set_log_start(position.log_start.value());
   if (position.last_epoch) to.set_last_fetched_epoch(position.last_epoch->value());
 }
 
@@ -256,6 +279,8 @@ io::Task<void> ReplicaFetcher::append(PartitionKey key, Followed& followed,
                        .log_start = Offset{answered.log_start()}});
   if (appended) {
     went_well(followed);
+    followed.leader_start = Offset{answered.log_start()};
+    if (followed.named_start < followed.leader_start) starting_.insert(key);
     if (batches.empty()) co_return;
     to_name_.insert(key);
     co_return;
@@ -346,6 +371,7 @@ void ReplicaFetcher::back_off(const PartitionKey& key, Followed& followed, const
   followed.retry_at = ports_.loop.now() + backoff_after(followed.failures);
   resting_.insert({*followed.retry_at, key});
   to_name_.erase(key);
+  starting_.erase(key);
   if (std::exchange(followed.in_session, false)) to_forget_.insert(key);
   if (is_passing(why) && followed.failures < kFailuresInPassing) return;
   if (!std::exchange(followed.has_problem, true)) {

@@ -62,6 +62,9 @@ class ReplicaFetcher {
     LeaderEpoch epoch{-1};
     /// The log end when it was last named.
     Offset asked{-1};
+    /// The log start when it was last named, and the leader's as that said last.
+    Offset named_start{-1};
+    Offset leader_start{-1};
     bool in_session = false;
     /// What came last did not match its checksum; it is asked for once more at once.
     bool came_corrupt = false;
@@ -98,6 +101,7 @@ class ReplicaFetcher {
   io::Task<void> cut(PartitionKey key, Followed& followed, Divergence divergence);
   io::Task<void> refused(PartitionKey key, Followed& followed, const Answered& answered);
   io::Task<void> sync_to_name();
+  void name_kept_starts();
   io::Task<void> sync_one(PartitionKey key);
   void went_well(Followed& followed);
   void back_off(const PartitionKey& key, Followed& followed, const Error& why);
@@ -117,6 +121,8 @@ class ReplicaFetcher {
   /// To be named in the next request: new, or moved.
   std::set<PartitionKey> to_name_;
   std::set<PartitionKey> to_forget_;
+  /// Their logs are not yet known to begin, whatever happens, where the leader's do.
+  std::set<PartitionKey> starting_;
   std::set<std::pair<TimePoint, PartitionKey>> resting_;
   uint32_t session_epoch_ = 0;
   uint32_t link_failures_ = 0;

@@ -114,6 +114,12 @@ Offset ReplicaSet::committable(ReplicaEnds own) const {
   return least;
 }
 
+bool ReplicaSet::all_start_at(Offset start) const {
+  return std::ranges::all_of(followers_, [&](const Follower& follower) {
+    return !is_waited_for(follower.node) || follower.ends.log_start >= start;
+  });
+}
+
 size_t ReplicaSet::count_having(Offset end, ReplicaEnds own, bool synced) const {
   const auto has_it = [&](const ReplicaEnds& ends) {
     return ends.log_end >= end && (!synced || ends.synced_end >= end);

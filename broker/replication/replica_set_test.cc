@@ -192,6 +192,15 @@ TEST_F(ReplicaSetTest, AnImageOfTheSameEpochDoesNotEndWhatIsInFlight) {
   EXPECT_FALSE(propose(set, 10, 10, 1s));
 }
 
+TEST_F(ReplicaSetTest, TheLogStartOfWhoIsInSyncIsWaitedFor) {
+  auto set = make({kSelf, kSecond});
+  fetched(set, kSecond, ends(10), 10);
+  EXPECT_FALSE(set.all_start_at(Offset{3}));
+  fetched(set, kSecond, {.log_end = Offset{10}, .log_start = Offset{3}}, 10);
+  EXPECT_TRUE(set.all_start_at(Offset{3}));
+  EXPECT_FALSE(set.all_start_at(Offset{4}));
+}
+
 TEST_F(ReplicaSetTest, AFetchFromBeforeARestartSaysNothingAfterIt) {
   auto set = make({kSelf, kSecond});
   set.fetched(kSecond, 5, ends(4), Offset{10}, at(0s));

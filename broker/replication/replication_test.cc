@@ -245,15 +245,38 @@ TEST(Replication, TheLogStartFollowsTheLeaders) {
   ReplicationWorld world;
   world.create({1, 2, 3});
   for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(world.produce(1, value)->good());
-  DeleteRecords remove(world.broker(1).table, *world.broker(1).logs);
-  const std::vector<DeleteRecordsTarget> targets = {{.key = world.key, .before = Offset{2}}};
-  const auto removed = world.run(world.broker(1), remove.remove({}, targets));
-  ASSERT_FALSE(removed.front().error);
-  for (const int32_t follower : {2, 3}) {
-    const auto went = [&] { return world.log(follower).ends().start == Offset{2}; };
-    EXPECT_TRUE(world.until(went, 20ms));
-    EXPECT_EQ(world.values(follower), Values{"c"});
-  }
+  const auto removed = world.begin_remove(1, 2);
+  ASSERT_TRUE(world.until([&] { return removed->has_value(); }, 100ms));
+  ASSERT_FALSE((*removed)->error);
+  EXPECT_EQ((*removed)->log_start, Offset{2});
+  for (const int32_t follower : {2, 3}) EXPECT_EQ(world.values(follower), Values{"c"});
+}
+
+TEST(Replication, ADeletionIsAnsweredWhenNoFollowerInSyncCanBringTheRecordsBack) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(world.produce(1, value)->good());
+  world.broker(2).machine->disk().set_latency(sim::DiskOp::sync, 50ms, 50ms);
+  const auto removed = world.begin_remove(1, 2);
+  EXPECT_FALSE(world.until([&] { return removed->has_value(); }, 49ms));
+  EXPECT_EQ(world.log(2).ends().start, Offset{2});
+  ASSERT_TRUE(world.until([&] { return removed->has_value(); }, 1s));
+  EXPECT_FALSE((*removed)->error);
+}
+
+TEST(Replication, ADeletionThatAFollowerInSyncDoesNotHearOfIsNotAcknowledged) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(world.produce(1, value)->good());
+  world.cut_off(3);
+  const auto lost = world.begin_remove(1, 2);
+  ASSERT_TRUE(world.until([&] { return lost->has_value(); }, 20s));
+  ASSERT_TRUE((*lost)->error);
+  EXPECT_EQ((*lost)->error->code(), Errc::timed_out);
+  world.reconnect(3);
+  const auto removed = world.begin_remove(1, 2);
+  ASSERT_TRUE(world.until([&] { return removed->has_value(); }));
+  EXPECT_FALSE((*removed)->error);
 }
 
 TEST(Replication, AReplicaWhoseNextRecordsAreDeletedBeginsAnew) {
@@ -264,10 +287,10 @@ TEST(Replication, AReplicaWhoseNextRecordsAreDeletedBeginsAnew) {
   world.begin(1, "b");
   ASSERT_TRUE(world.until([&] { return world.in_sync_is({1, 2}); }, 15s));
   ASSERT_TRUE(world.produce(1, "c")->good());
-  DeleteRecords remove(world.broker(1).table, *world.broker(1).logs);
   const Offset before = world.log(1).ends().end - 1;
-  const std::vector<DeleteRecordsTarget> targets = {{.key = world.key, .before = before}};
-  ASSERT_FALSE(world.run(world.broker(1), remove.remove({}, targets)).front().error);
+  const auto removed = world.begin_remove(1, before.value());
+  ASSERT_TRUE(world.until([&] { return removed->has_value(); }));
+  ASSERT_FALSE((*removed)->error);
   world.reconnect(3);
   EXPECT_TRUE(world.until([&] { return world.in_sync_is({1, 2, 3}); }, 15s));
   EXPECT_EQ(world.log(3).ends().start, before);

@@ -22,6 +22,7 @@ FollowerFetch follower_fetch(const FetchTarget& target, ReplicaIdentity replica)
   return {.replica = replica,
           .offset = target.offset,
           .synced_end = target.synced_end.value_or(Offset{-1}),
+          .log_start = target.log_start.value_or(Offset{-1}),
           .leader_epoch = target.leader_epoch,
           .last_epoch = target.last_fetched_epoch};
 }

@@ -155,6 +155,14 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
                         fetch(broker(id), follower, image().leader_epoch, answer));
     return answer;
   }
+  /// Begins to delete what is before the offset; the answer comes as the simulation runs.
+  std::shared_ptr<std::optional<broker::DeleteRecordsAnswer>> begin_remove(int32_t id,
+                                                                           int64_t before) {
+    auto answer = std::make_shared<std::optional<broker::DeleteRecordsAnswer>>();
+    simulator_.start_on(broker(id).machine->executor().worker(0),
+                        remove(broker(id), Offset{before}, answer));
+    return answer;
+  }
   /// Values from the log start to the log end.
   std::vector<std::string> values(int32_t id) { return run(broker(id), read(log(id))); }
   bool same_logs(std::vector<int32_t> ids) {
@@ -276,6 +284,12 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     EXPECT_TRUE(co_await from.fetch.fetch(session, request, fetched));
     *answer = std::move(fetched);
   }
+  io::Task<void> remove(Broker& at, Offset before,
+                        std::shared_ptr<std::optional<broker::DeleteRecordsAnswer>> answer) {
+    broker::DeleteRecords service(at.table, *at.logs);
+    const std::vector<broker::DeleteRecordsTarget> targets = {{.key = key, .before = before}};
+    *answer = (co_await service.remove(principal_, targets)).front();
+  }
   static io::Task<std::vector<std::string>> read(storage::Log& log) {
     std::vector<std::string> values;
     Offset at = log.ends().start;
@@ -341,6 +355,7 @@ class ReplicationWorld::Link final : public broker::LeaderLink {
       target.max_bytes = named.max_bytes();
       target.leader_epoch = LeaderEpoch{named.leader_epoch()};
       target.synced_end = Offset{named.synced_end()};
+      target.log_start = Offset{named.log_start()};
       if (named.has_last_fetched_epoch()) {
         target.last_fetched_epoch = LeaderEpoch{named.last_fetched_epoch()};
       }
