@@ -256,7 +256,7 @@ io::Task<void> Node::follow_metadata() {
   while (!unfollowed_) {
     const uint64_t ticket = published_.ticket();
     co_await partitions_->follow(store_.image());
-    if (!unfollowed_) co_await published_.wait(ticket);
+    if (!unfollowed_) co_await published_.wait(ticket, partitions_->next_try());
   }
 }
 

@@ -204,9 +204,37 @@ TEST_F(AloneBroker, RefusesClientsThatPlayBrokersAndBrokersThatAreNotThere) {
   native::RequestHeader heartbeat;
   heartbeat.mutable_heartbeat();
   EXPECT_EQ(call(*socket, heartbeat)->error(), Errc::invalid_request);
+  auto replica = fetch_request(Uuid{}, 0, 0);
+  replica.mutable_fetch()->set_replica_id(2);
+  replica.mutable_fetch()->set_broker_epoch(1'000'000);
+  EXPECT_EQ(call(*socket, replica)->error(), Errc::invalid_request);
   native::RequestHeader drain;
   drain.mutable_drain_broker();
   EXPECT_EQ(call(*socket, drain)->error(), Errc::not_found);
+}
+
+TEST_F(AloneBroker, TakesNoWordForAReplicaThatIsNotTheBrokersOwnInItsEpoch) {
+  const auto metadata = broker.services().metadata.describe({}, {}, true);
+  const auto fetch_as = [&](int32_t said, int32_t replica, uint64_t epoch) {
+    auto socket = connect();
+    auto hello = sluice::testing::hello_request();
+    hello.mutable_hello()->set_broker_id(said);
+    hello.mutable_hello()->set_cluster_id(metadata.image->cluster_id);
+    send(*socket, std::string(native::kMagic) + sluice::testing::native_frame(hello));
+    EXPECT_TRUE(receive(*socket)->header.has_hello());
+    auto request = fetch_request(Uuid{}, 0, 0);
+    request.mutable_fetch()->set_replica_id(replica);
+    request.mutable_fetch()->set_broker_epoch(epoch);
+    const auto answer = call(*socket, request);
+    return answer->header.has_fetch() ? std::nullopt : std::optional(answer->error());
+  };
+  const BrokerImage& known = metadata.brokers.front();
+  const int32_t id = known.id.value();
+  EXPECT_EQ(fetch_as(id, id, known.epoch), std::nullopt);
+  EXPECT_EQ(fetch_as(id + 1, id, known.epoch), Errc::invalid_request);
+  EXPECT_EQ(fetch_as(id, id, known.epoch - 1), Errc::fenced_leader_epoch);
+  EXPECT_EQ(fetch_as(id, id, known.epoch + 1), Errc::recovering);
+  EXPECT_EQ(fetch_as(id + 1, id + 1, known.epoch), Errc::recovering);
 }
 
 }  // namespace

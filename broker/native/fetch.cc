@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <optional>
+#include <string>
 
+#include "broker/native/cluster.h"
 #include "broker/native/connection.h"
 #include "broker/native/wire.h"
 
@@ -25,6 +27,7 @@ Result<FetchTarget> decode_target(const native::FetchRequest::Partition& partiti
   }
   if (partition.has_synced_end()) target.synced_end = Offset{partition.synced_end()};
   if (partition.has_corrupt_at()) target.corrupt_at = Offset{partition.corrupt_at()};
+  if (partition.has_log_start()) target.log_start = Offset{partition.log_start()};
   return target;
 }
 
@@ -73,6 +76,20 @@ std::optional<ReplicaIdentity> decode_replica(const native::FetchRequest& reques
                          .broker_epoch = request.broker_epoch()};
 }
 
+/// What a replica says that it has moves the high watermark: only the broker itself may say so, and
+/// only in the epoch that it is registered with.
+Result<> check_replica(const NativeCall& call, const std::optional<ReplicaIdentity>& replica) {
+  if (!replica) return {};
+  RETURN_IF_ERROR(check_member(call));
+  if (call.connection.said_broker()->id != replica->node) {
+    return fail(Errc::invalid_request,
+                "replica_id is " + std::to_string(replica->node.value()) +
+                    ", but the hello came from broker " +
+                    std::to_string(call.connection.said_broker()->id.value()));
+  }
+  return call.connection.services().metadata.check_broker(replica->node, replica->broker_epoch);
+}
+
 FetchRequest to_service(NativeCall& call, const Named& named) {
   const auto& request = call.request.fetch();
   auto& connection = call.connection;
@@ -102,6 +119,7 @@ FetchRequest to_service(NativeCall& call, const Named& named) {
 
 io::Task<Result<>> answer_fetch(NativeCall& call) {
   auto& connection = call.connection;
+  CO_RETURN_IF_ERROR(check_replica(call, decode_replica(call.request.fetch())));
   CO_ASSIGN_OR_RETURN(const auto named, decode_named(call.request.fetch()));
   std::vector<FetchedPartition> fetched;
   CO_RETURN_IF_ERROR(co_await connection.services().fetch.fetch(connection.fetch_session(),

@@ -5,7 +5,7 @@
 namespace sluice::broker {
 
 void CommitWaiters::link(CommitWaiter& waiter) {
-  CHECK(!waiter.linked, "a waiter waits once");
+  CHECK(waiter.in == nullptr, "a waiter waits once");
   // Appends wait in the order of their offsets, nearly always: from the back.
   CommitWaiter* before = last_;
   while (before != nullptr && before->until > waiter.until) before = before->previous;
@@ -13,18 +13,18 @@ void CommitWaiters::link(CommitWaiter& waiter) {
   waiter.next = before == nullptr ? first_ : before->next;
   (waiter.previous == nullptr ? first_ : waiter.previous->next) = &waiter;
   (waiter.next == nullptr ? last_ : waiter.next->previous) = &waiter;
-  waiter.linked = true;
+  waiter.in = this;
 }
 
 void CommitWaiters::unlink(CommitWaiter& waiter) {
-  CHECK(waiter.linked, "only who waits can stop waiting");
+  CHECK(waiter.in == this, "only who waits can stop waiting");
   (waiter.previous == nullptr ? first_ : waiter.previous->next) = waiter.next;
   (waiter.next == nullptr ? last_ : waiter.next->previous) = waiter.previous;
-  waiter.linked = false;
+  waiter.in = nullptr;
 }
 
-void CommitWaiters::reached(Offset high_watermark, Wakes& wakes) {
-  while (first_ != nullptr && first_->until <= high_watermark) {
+void CommitWaiters::reached(Offset by_now, Wakes& wakes) {
+  while (first_ != nullptr && first_->until <= by_now) {
     CommitWaiter& waiter = *first_;
     unlink(waiter);
     wakes.add(*waiter.loop, waiter.handle);

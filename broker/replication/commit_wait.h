@@ -34,8 +34,10 @@ class Wakes {
   absl::InlinedVector<Claimed, 4> claimed_;
 };
 
-/// One who waits until the high watermark reaches an offset. Lives in the frame of its coroutine;
-/// linked and claimed inside the partition's lock.
+class CommitWaiters;
+
+/// One who waits until the high watermark, or the log start of all in sync, reaches an offset.
+/// Lives in the frame of its coroutine; linked and claimed inside the partition's lock.
 struct CommitWaiter {
   Offset until{0};
   io::Loop* loop = nullptr;
@@ -43,7 +45,8 @@ struct CommitWaiter {
   std::optional<Error> error;
   CommitWaiter* previous = nullptr;
   CommitWaiter* next = nullptr;
-  bool linked = false;
+  /// Where it is linked; null: nowhere.
+  CommitWaiters* in = nullptr;
 };
 
 /// The waiters of a partition, by offset. No lock of its own.
@@ -52,10 +55,14 @@ class CommitWaiters {
   void link(CommitWaiter& waiter);
   void unlink(CommitWaiter& waiter);
   /// Claims those whose offset is reached.
-  void reached(Offset high_watermark, Wakes& wakes);
+  void reached(Offset by_now, Wakes& wakes);
   /// Claims all; they end with `error`.
   void fail(const Error& error, Wakes& wakes);
   bool empty() const { return first_ == nullptr; }
+  /// The least offset that is waited for.
+  std::optional<Offset> next() const {
+    return first_ == nullptr ? std::nullopt : std::optional(first_->until);
+  }
 
  private:
   CommitWaiter* first_ = nullptr;

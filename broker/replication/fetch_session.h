@@ -35,6 +35,8 @@ struct FetchTarget {
   std::optional<Offset> synced_end = std::nullopt;
   /// What it got from there on failed its checksum twice.
   std::optional<Offset> corrupt_at = std::nullopt;
+  /// A replica's: where its log begins, also after a loss of power.
+  std::optional<Offset> log_start = std::nullopt;
 };
 
 /// A partition within a session.

@@ -20,6 +20,8 @@ struct FollowerFetch {
   /// Its log end: what it wants next.
   Offset offset{0};
   Offset synced_end{-1};
+  /// Where its log begins, also after a loss of power.
+  Offset log_start{-1};
   /// The leader epoch it believes in.
   std::optional<LeaderEpoch> leader_epoch;
   /// Epoch of its last record; none in an empty log.
@@ -46,6 +48,7 @@ struct Divergence {
 
 /// Where a follower goes on.
 struct FollowerPosition {
+  /// Also after a loss of power.
   Offset log_start{0};
   Offset log_end{0};
   Offset synced_end{0};

@@ -10,13 +10,17 @@ namespace {
 
 /// Moves every watcher, whatever it waits for.
 constexpr uint64_t kWakesAll = uint64_t{1} << 40;
+constexpr std::string_view kNotDeletedEverywhere =
+    "deleted by the leader, but not by every follower in sync: what is deleted may come back with "
+    "another leader, ask again";
 
 }  // namespace
 
-/// Suspends until the high watermark gets there, the partition stops or the time is up.
+/// Suspends until the high watermark gets there, or the log start of all followers in sync; or the
+/// partition stops or the time is up.
 struct Partition::CommitAwait final : io::Timer {
-  CommitAwait(Partition& of, Offset end, LeaderEpoch in, TimePoint until)
-      : partition(of), appended_in(in), deadline(until) {
+  CommitAwait(Partition& of, Offset end, LeaderEpoch in, TimePoint until, bool waits_for_start)
+      : partition(of), appended_in(in), deadline(until), for_start(waits_for_start) {
     waiter.until = end;
   }
 
@@ -26,13 +30,14 @@ struct Partition::CommitAwait final : io::Timer {
   bool await_suspend(std::coroutine_handle<> self) {
     waiter.loop = io::Loop::current();
     waiter.handle = self;
-    if (!partition.link(waiter, appended_in)) return false;
+    if (!partition.link(waiter, appended_in, for_start)) return false;
     waiter.loop->arm(*this, deadline);
     return true;
   }
   Result<> await_resume() {
     if (armed()) waiter.loop->disarm(*this);
     if (!waiter.error) return {};
+    if (for_start) return fail(std::move(*waiter.error).with_context(kNotDeletedEverywhere));
     // It is in a log: not_leader would say that it is in none.
     if (*waiter.error == Errc::not_leader) {
       return fail(Errc::outcome_unknown,
@@ -45,6 +50,7 @@ struct Partition::CommitAwait final : io::Timer {
   Partition& partition;
   const LeaderEpoch appended_in;
   const TimePoint deadline;
+  const bool for_start;
   CommitWaiter waiter;
 };
 
@@ -55,7 +61,9 @@ Partition::Partition(PartitionKey key, std::shared_ptr<storage::Log> log, Partit
       high_watermark_(log_->high_watermark().value()),
       leadership_(pack({})),
       flushes_every_(log_->options().flush == storage::FlushPolicy::every) {
-  state_.lock()->rules.counts_synced = flushes_every();
+  auto state = state_.lock();
+  state->rules.counts_synced = flushes_every();
+  state->kept_start = log_->ends().start;
 }
 
 Partition::~Partition() = default;
@@ -155,6 +163,7 @@ io::Task<void> Partition::flush() {
 std::optional<Offset> Partition::raise(State& state, Wakes& wakes) {
   Offset to = state.rules.counts_synced ? state.own.synced_end : state.own.log_end;
   if (state.replicas != nullptr) to = state.replicas->committable(state.own);
+  if (!state.start_waiters.empty()) wake_started(state, wakes);
   if (to <= high_watermark()) return std::nullopt;
   const uint64_t bytes = take_committed_bytes(state, to, state.own.log_end);
   high_watermark_.store(to.value(), std::memory_order_release);
@@ -185,29 +194,37 @@ io::Task<Result<>> Partition::committed(Offset end, LeaderEpoch appended_in, Tim
 
 io::Task<Result<>> Partition::wait_committed(Offset end, LeaderEpoch appended_in,
                                              TimePoint deadline) {
-  CommitAwait reached(*this, end, appended_in, deadline);
+  CommitAwait reached(*this, end, appended_in, deadline, false);
   co_return co_await reached;
 }
 
-bool Partition::link(CommitWaiter& waiter, LeaderEpoch appended_in) {
+io::Task<Result<>> Partition::started(Offset start, LeaderEpoch since, TimePoint deadline) {
+  CommitAwait reached(*this, start, since, deadline, true);
+  co_return co_await reached;
+}
+
+bool Partition::link(CommitWaiter& waiter, LeaderEpoch appended_in, bool for_start) {
   auto state = state_.lock();
-  if (is_committed(waiter.until, appended_in)) return false;
+  if (for_start ? has_started(*state, waiter.until) && still_leads(appended_in)
+                : is_committed(waiter.until, appended_in)) {
+    return false;
+  }
   if (state->stopped) {
     waiter.error = *state->stopped;
   } else if (!still_leads(appended_in)) {
     waiter.error = Error(Errc::not_leader);
   } else {
-    state->waiters.link(waiter);
+    (for_start ? state->start_waiters : state->waiters).link(waiter);
   }
-  return waiter.linked;
+  return waiter.in != nullptr;
 }
 
 void Partition::expire(CommitWaiter& waiter) {
   {
     auto state = state_.lock();
     // Not linked: claimed meanwhile, about to be resumed.
-    if (!waiter.linked) return;
-    state->waiters.unlink(waiter);
+    if (waiter.in == nullptr) return;
+    waiter.in->unlink(waiter);
     waiter.error = Error(Errc::timed_out);
   }
   waiter.loop->post(waiter.handle);
@@ -315,6 +332,7 @@ void Partition::stop(Error why) {
     state->flushing = false;
     stopped_.store(true, std::memory_order_release);
     state->waiters.fail(why, wakes);
+    state->start_waiters.fail(why, wakes);
     wake_all(*state, wakes);
   }
   wakes.resume_all();

@@ -72,6 +72,8 @@ struct PartitionPorts {
   std::function<void(const PartitionKey&)> could_join = nullptr;
   /// The log may be damaged from there on. From any loop; must not block.
   std::function<void(const storage::TopicPartition&, Offset from)> suspect = nullptr;
+  /// Moves a log's start there, if it is not, and makes that durable. From any loop.
+  std::function<io::Task<Result<Offset>>(storage::TopicPartition, Offset)> keep_start = nullptr;
 };
 
 /// One partition on this broker: its log, and its part as leader or follower. All calls may come
@@ -101,6 +103,8 @@ class Partition {
   Result<> check_leader(std::optional<LeaderEpoch> expected) const;
   /// As check_leader; offset_not_available while a new leader does not know yet what is committed.
   Result<> check_readable(std::optional<LeaderEpoch> expected) const;
+  /// False: more may be committed than the high watermark says; what is below it is.
+  bool knows_committed() const { return knows_committed_.load(std::memory_order_acquire); }
 
   /// Errors: those of check_leader and of Log::append; with `for_all`, not_enough_replicas before
   /// anything is appended. `batch` lives until it is done.
@@ -137,7 +141,7 @@ class Partition {
   void unwatch(Watcher& watcher);
 
   /// Whether a client's reader may go on from where it stands (partition_reader.cc); if what it has
-  /// read is no longer in the log, where that parts from it. Errors: those of check_readable.
+  /// read is no longer in the log, where that parts from it. Errors: those of check_leader.
   /// A follower serves who asks for that, while it is in sync: not_leader otherwise, and
   /// offset_out_of_range where only the leader can tell.
   Result<std::optional<Divergence>> check_reader(const ReaderFetch& fetch) const;
@@ -161,6 +165,10 @@ class Partition {
   void suspect(Offset from) const;
   /// Followers are to hear of the log start, though nothing else happens.
   void log_start_moved();
+  /// Until every follower in sync keeps nothing before `start`, whatever happens to it: who leads
+  /// next does not give that out again. `since` as of a leadership before the start was moved.
+  /// Errors: timed_out; outcome_unknown when another leads by now; as committed() otherwise.
+  io::Task<Result<>> started(Offset start, LeaderEpoch since, TimePoint deadline);
   /// What a follower reads: up to the log end.
   io::Task<Result<storage::ReadResult>> read_all(Offset from, size_t max_bytes, bool at_least_one);
   /// The in-sync set to ask the controller for, if it should change; see ReplicaSet::propose.
@@ -193,6 +201,8 @@ class Partition {
  private:
   struct State {
     CommitWaiters waiters;
+    /// For followers to begin where the log does.
+    CommitWaiters start_waiters;
     std::vector<Watcher*> readers;
     std::vector<Watcher*> followers;
     bool leads = false;
@@ -205,6 +215,10 @@ class Partition {
     uint64_t uncommitted_bytes = 0;
     bool unflushed = false;
     bool flushing = false;
+    /// As follower: what survives, what is to, and that somebody sees to it.
+    Offset kept_start{0};
+    Offset start_to_keep{0};
+    bool keeps_start = false;
     std::string following_problem;
     /// Why nothing is served any more.
     std::optional<Error> stopped;
@@ -224,13 +238,15 @@ class Partition {
   void appended(const storage::Appended& appended, LeaderEpoch epoch, size_t bytes);
   io::Task<Result<>> wait_committed(Offset end, LeaderEpoch appended_in, TimePoint deadline);
   /// True when the waiter is linked; else it is reached, or has its error.
-  bool link(CommitWaiter& waiter, LeaderEpoch appended_in);
+  bool link(CommitWaiter& waiter, LeaderEpoch appended_in, bool for_start);
   void expire(CommitWaiter& waiter);
   /// Inside the lock: moves the high watermark as far as it may go; the new one if it moved.
   std::optional<Offset> raise(State& state, Wakes& wakes);
   /// After the lock was left.
   void raised(std::optional<Offset> high_watermark, Wakes& wakes);
   static void wake_all(State& state, Wakes& wakes);
+  static bool has_started(const State& state, Offset start);
+  static void wake_started(State& state, Wakes& wakes);
   io::Task<void> flush();
   Error stopped_because() const;
 
@@ -241,6 +257,9 @@ class Partition {
   Result<> check_follows(LeaderEpoch epoch) const;
   /// As follower: `committed` is known to be so, and to be in the log.
   void go_along(Offset committed);
+  /// As follower: the log begins at `start`, and shall after a loss of power; done later.
+  void keep_start(Offset start);
+  io::Task<void> keep_starts();
   FollowerCut lower_to_end(Offset before);
 
   const PartitionKey key_;

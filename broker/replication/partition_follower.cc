@@ -32,7 +32,7 @@ Result<> Partition::check_follows(LeaderEpoch epoch) const {
 FollowerPosition Partition::follower_position() const {
   const storage::LogEnds ends = log_->ends();
   FollowerPosition position{
-      .log_start = ends.start, .log_end = ends.end, .synced_end = ends.synced_end};
+      .log_start = state_.lock()->kept_start, .log_end = ends.end, .synced_end = ends.synced_end};
   const LeaderEpoch last = log_->latest_epoch();
   if (last.value() >= 0) position.last_epoch = last;
   return position;
@@ -60,10 +60,44 @@ io::Task<Result<>> Partition::append_fetched(LeaderEpoch epoch, FetchedRecords f
   }
   agrees_.store(true, std::memory_order_release);
   go_along(std::min(fetched.high_watermark, end));
-  if (fetched.log_start > ends.start) {
-    CO_RETURN_IF_ERROR(co_await log_->advance_start(std::min(fetched.log_start, end)));
-  }
+  const Offset start = std::min(fetched.log_start, end);
+  if (start > ends.start) CO_RETURN_IF_ERROR(co_await log_->advance_start(start));
+  keep_start(start);
   co_return Result<>{};
+}
+
+void Partition::keep_start(Offset start) {
+  {
+    auto state = state_.lock();
+    if (state->stopped || start <= state->kept_start) return;
+    state->start_to_keep = std::max(state->start_to_keep, start);
+    if (!ports_.keep_start) state->kept_start = start;
+    if (!ports_.keep_start || std::exchange(state->keeps_start, true)) return;
+  }
+  flushes_.start(keep_starts());
+}
+
+/// Beside what is fetched, which does not wait for the device on account of it.
+io::Task<void> Partition::keep_starts() {
+  for (;;) {
+    Offset start;
+    {
+      auto state = state_.lock();
+      start = state->start_to_keep;
+      if (state->stopped || start <= state->kept_start) {
+        state->keeps_start = false;
+        co_return;
+      }
+    }
+    const auto kept = co_await ports_.keep_start(log_->partition(), start);
+    auto state = state_.lock();
+    if (!kept) {
+      // The leader's next answer asks for it again.
+      state->keeps_start = false;
+      co_return;
+    }
+    state->kept_start = std::max(state->kept_start, start);
+  }
 }
 
 void Partition::go_along(Offset committed) {
@@ -104,6 +138,11 @@ io::Task<Result<FollowerCut>> Partition::restart_at(LeaderEpoch epoch, Offset st
   const Offset before = log_->ends().end;
   CO_RETURN_IF_ERROR(co_await log_->restart_at(start));
   CO_RETURN_IF_ERROR(co_await log_->sync_to(start));
+  // Its first segment says where it begins.
+  {
+    auto state = state_.lock();
+    state->kept_start = state->start_to_keep = start;
+  }
   const FollowerCut cut = lower_to_end(before);
   go_along(start);
   co_return cut;

@@ -44,7 +44,8 @@ void Partition::follower_fetched(const FollowerFetch& fetch, TimePoint now) {
     if (fetch.leader_epoch && *fetch.leader_epoch != leadership().epoch) return;
     // What is before the offset was found to be the leader's own; nothing else is known of.
     const ReplicaEnds ends{.log_end = fetch.offset,
-                           .synced_end = std::min(fetch.synced_end, fetch.offset)};
+                           .synced_end = std::min(fetch.synced_end, fetch.offset),
+                           .log_start = fetch.log_start};
     state->replicas->fetched(fetch.replica.node, fetch.replica.broker_epoch, ends,
                              state->own.log_end, now);
     moved = raise(*state, wakes);
@@ -71,6 +72,17 @@ void Partition::log_start_moved() {
     for (Watcher* follower : state->followers) follower->moved(1, wakes);
   }
   wakes.resume_all();
+}
+
+bool Partition::has_started(const State& state, Offset start) {
+  return state.replicas == nullptr || state.replicas->all_start_at(start);
+}
+
+void Partition::wake_started(State& state, Wakes& wakes) {
+  while (const auto next = state.start_waiters.next()) {
+    if (!has_started(state, *next)) return;
+    state.start_waiters.reached(*next, wakes);
+  }
 }
 
 io::Task<Result<storage::ReadResult>> Partition::read_all(Offset from, size_t max_bytes,

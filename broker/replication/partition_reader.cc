@@ -11,7 +11,7 @@ Result<std::optional<Divergence>> Partition::check_reader(const ReaderFetch& fet
     RETURN_IF_ERROR(check_reader_of_follower(fetch));
     return std::nullopt;
   }
-  RETURN_IF_ERROR(check_readable(fetch.leader_epoch));
+  RETURN_IF_ERROR(check_leader(fetch.leader_epoch));
   if (!fetch.last_epoch || fetch.offset < log_->ends().start) return std::nullopt;
   const auto [epoch, end] = log_->end_of_epoch(*fetch.last_epoch);
   // Where nothing is known of epochs, nothing tells that it has read something else.

@@ -109,6 +109,7 @@ io::Task<void> Partition::follow(Leadership leadership) {
     replicated_.store(false, std::memory_order_relaxed);
     too_few_in_sync_.store(false, std::memory_order_relaxed);
     state->waiters.fail(Error(Errc::not_leader), wakes);
+    state->start_waiters.fail(Error(Errc::not_leader), wakes);
     wake_all(*state, wakes);
   }
   wakes.resume_all();

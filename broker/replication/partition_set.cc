@@ -12,6 +12,11 @@ namespace {
 
 /// Logs made or changed at once: most of the time goes into waiting for the device.
 constexpr size_t kAtOnce = 16;
+/// What failed is tried again after the first, after each further failure twice as long.
+constexpr Duration kRetry = 100ms;
+constexpr Duration kLongestRetry = 30s;
+/// A leader that cannot begin so often leaves it to others.
+constexpr uint32_t kTriesToLead = 3;
 
 bool was_deleted(const MetadataImage& image, const Uuid& topic_id) {
   return image.deleted_topics != nullptr &&
@@ -40,8 +45,39 @@ io::Task<void> PartitionSet::follow(std::shared_ptr<const MetadataImage> image) 
       if (followed_ == nullptr) co_await remove_strays(*image);
       followed_ = std::move(image);
     }
+    co_await try_again(followed_);
   }
   co_await home.enter();
+}
+
+std::optional<TimePoint> PartitionSet::next_try() const {
+  std::optional<TimePoint> next;
+  for (const auto& [key, failed] : failed_) {
+    next = next ? std::min(*next, failed.again) : failed.again;
+  }
+  return next;
+}
+
+/// What the world refused may go well by now: no image comes because a disk has room again.
+io::Task<void> PartitionSet::try_again(std::shared_ptr<const MetadataImage> image) {
+  const TimePoint now = io::Loop::current()->now();
+  std::vector<PartitionKey> due;
+  for (const auto& [key, failed] : failed_) {
+    if (failed.again <= now) due.push_back(key);
+  }
+  io::Semaphore permits(kAtOnce);
+  io::Scope tries;
+  for (const PartitionKey& key : due) {
+    const auto topic = image->topic(key.topic_id);
+    const auto place = static_cast<size_t>(key.partition.value());
+    if (topic == nullptr || place >= topic->partitions.size() ||
+        !is_here(topic->partitions[place])) {
+      failed_.erase(key);
+      continue;
+    }
+    tries.start(with_permit(permits, serve(topic, key.partition, *image)));
+  }
+  co_await tries.join();
 }
 
 std::vector<PartitionSet::Change> PartitionSet::changes_to(const MetadataImage& image) const {
@@ -108,38 +144,56 @@ TopicOptions PartitionSet::options_of(const Topic& topic) const {
 
 io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataImage& image) {
   const PartitionKey key{topic->id, id};
-  // Whoever has it under way goes by the latest image at the end.
-  if (reopening_.contains(key)) co_return;
-  const PartitionImage& wanted = topic->partitions[static_cast<size_t>(id.value())];
-  const TopicOptions options = options_of(topic);
-  auto partition = ports_.table.find(key);
-  Result<> served;
-  if (partition == nullptr) {
-    auto log = co_await open_log(topic, id, image, options.log);
-    if (log) {
-      partition = std::make_shared<Partition>(key, std::move(*log), partition_ports());
-      partition->set_lag_max(ports_.replica_lag_max);
-    } else {
-      served = fail(std::move(log).error());
-    }
-  }
-  if (served) {
-    partition->set_options(options);
-    served = co_await take_role(partition, wanted);
-  }
-  if (served) {
-    ports_.table.insert(key, std::move(partition));
-    look_at_damage(key, wanted);
+  if (reopening_.contains(key)) {
+    // Whoever has it under way goes by the latest image at the end.
+    failed_.erase(key);
     co_return;
   }
-  ports_.log.error(
-      "partition not served",
-      {{"topic", topic->name}, {"partition", id}, {"cause", served.error().message()}});
-  ports_.table.set_failure(
-      key,
-      std::move(served).error().with_context(
-          "partition " + storage::TopicPartition{topic->name, id}.folder() + " is not served"));
-  look_at_damage(key, wanted);
+  if (auto served = co_await try_to_serve(topic, id, image); !served) {
+    co_await not_served(topic, id, std::move(served).error());
+  } else {
+    failed_.erase(key);
+  }
+  look_at_damage(key, topic->partitions[static_cast<size_t>(id.value())]);
+}
+
+io::Task<Result<>> PartitionSet::try_to_serve(Topic topic, PartitionId id,
+                                              const MetadataImage& image) {
+  const PartitionKey key{topic->id, id};
+  const TopicOptions options = options_of(topic);
+  auto partition = ports_.table.find(key);
+  if (partition == nullptr) {
+    CO_ASSIGN_OR_RETURN(auto log, co_await open_log(topic, id, image, options.log));
+    partition = std::make_shared<Partition>(key, std::move(log), partition_ports());
+    partition->set_lag_max(ports_.replica_lag_max);
+  }
+  partition->set_options(options);
+  CO_RETURN_IF_ERROR(
+      co_await take_role(partition, topic->partitions[static_cast<size_t>(id.value())]));
+  ports_.table.insert(key, std::move(partition));
+  co_return Result<>{};
+}
+
+io::Task<void> PartitionSet::not_served(Topic topic, PartitionId id, Error why) {
+  const PartitionKey key{topic->id, id};
+  Failed& failed = failed_[key];
+  if (failed.times == 0) {
+    ports_.log.error("partition not served, it is tried again",
+                     {{"topic", topic->name}, {"partition", id}, {"cause", why.message()}});
+  }
+  const int64_t doublings = int64_t{1} << std::min<uint32_t>(failed.times++, 20);
+  failed.again = io::Loop::current()->now() + std::min(kLongestRetry, kRetry * doublings);
+  why = std::move(why).with_context(
+      "partition " + storage::TopicPartition{topic->name, id}.folder() + " is not served");
+  const PartitionImage& wanted = topic->partitions[static_cast<size_t>(id.value())];
+  if (wanted.leader == ports_.self && failed.times >= kTriesToLead) {
+    // What is not served at all another may lead.
+    if (const auto partition = ports_.table.take(key)) {
+      partition->stop(why);
+      co_await partition->close();
+    }
+  }
+  ports_.table.set_failure(key, std::move(why));
 }
 
 void PartitionSet::look_at_damage(const PartitionKey& key, const PartitionImage& wanted) const {
@@ -207,6 +261,9 @@ PartitionPorts PartitionSet::partition_ports() const {
   }
   ports.suspect = [logs = &ports_.logs](const storage::TopicPartition& partition, Offset from) {
     logs->check(partition, from);
+  };
+  ports.keep_start = [logs = &ports_.logs](storage::TopicPartition partition, Offset start) {
+    return logs->delete_records(std::move(partition), start);
   };
   return ports;
 }
@@ -283,6 +340,7 @@ io::Task<void> PartitionSet::withdraw(Topic topic) {
 io::Task<void> PartitionSet::withdraw_partition(Topic topic, PartitionId id, Error why) {
   const PartitionKey key{topic->id, id};
   withheld_.lock()->erase(key);
+  failed_.erase(key);
   if (ports_.fetchers != nullptr) ports_.fetchers->forget(key);
   const auto partition = ports_.table.take(key);
   if (partition == nullptr) co_return;
@@ -295,20 +353,30 @@ io::Task<void> PartitionSet::withdraw_partition(Topic topic, PartitionId id, Err
   }
 }
 
+/// The partition was moved away while this broker did not run: it serves from its registration on,
+/// which is later than every image that the log can be of.
+bool PartitionSet::is_elsewhere(const MetadataImage& image, const Uuid& topic_id,
+                                PartitionId id) const {
+  const auto topic = image.topic(topic_id);
+  const auto place = static_cast<size_t>(id.value());
+  return image.broker(ports_.self) != nullptr && topic != nullptr &&
+         place < topic->partitions.size() && !is_here(topic->partitions[place]);
+}
+
 io::Task<void> PartitionSet::remove_strays(const MetadataImage& image) {
   std::vector<std::shared_ptr<storage::Log>> logs = ports_.logs.all();
   for (auto& log : logs) {
     const storage::TopicPartition name = log->partition();
     const Uuid topic_id = log->topic_id();
     if (ports_.table.find({topic_id, name.partition}) != nullptr) continue;
-    if (!was_deleted(image, topic_id)) {
+    if (!was_deleted(image, topic_id) && !is_elsewhere(image, topic_id, name.partition)) {
       ports_.log.warning("a log of no known topic is left alone",
                          {{"folder", log->directory() + "/" + name.folder()}});
       continue;
     }
     log.reset();
     if (auto removed = co_await ports_.logs.remove(name); !removed) {
-      ports_.log.error("log of a deleted topic not removed",
+      ports_.log.error("log of a topic that was deleted, or moved away, not removed",
                        {{"folder", name.folder()}, {"cause", removed.error().message()}});
     }
   }

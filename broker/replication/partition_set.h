@@ -11,6 +11,7 @@
 #include "base/guarded.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/topic_config.h"
 #include "broker/replication/partition.h"
@@ -47,8 +48,11 @@ class PartitionSet {
  public:
   explicit PartitionSet(PartitionSetPorts ports) : ports_(ports) {}
 
-  /// Done when this broker serves `image`, or a later one, as far as it can. From any loop.
+  /// Done when this broker serves `image`, or a later one, as far as it can; what failed before is
+  /// tried again when its time has come. The first shows this broker's registration. From any loop.
   io::Task<void> follow(std::shared_ptr<const MetadataImage> image);
+  /// When follow() has something to try again, whatever the image. On the control loop.
+  std::optional<TimePoint> next_try() const;
   /// Why a partition that should be here is not served.
   std::optional<Error> failure_of(const PartitionKey& key) const;
   /// Takes a partition that follows another broker's out of service while its log is changed, then
@@ -71,10 +75,19 @@ class PartitionSet {
     const std::string& name() const { return (after != nullptr ? after : before)->name; }
   };
 
+  /// What is not served as it should be.
+  struct Failed {
+    uint32_t times = 0;
+    TimePoint again{};
+  };
+
   std::vector<Change> changes_to(const MetadataImage& image) const;
   io::Task<void> follow_topics(const MetadataImage& image);
   io::Task<void> follow_topic(Change change, const MetadataImage& image);
   io::Task<void> serve(Topic topic, PartitionId id, const MetadataImage& image);
+  io::Task<Result<>> try_to_serve(Topic topic, PartitionId id, const MetadataImage& image);
+  io::Task<void> not_served(Topic topic, PartitionId id, Error why);
+  io::Task<void> try_again(std::shared_ptr<const MetadataImage> image);
   io::Task<Result<std::shared_ptr<storage::Log>>> open_log(Topic topic, PartitionId id,
                                                            const MetadataImage& image,
                                                            storage::LogOptions options);
@@ -86,12 +99,15 @@ class PartitionSet {
   io::Task<void> withdraw_partition(Topic topic, PartitionId id, Error why);
   io::Task<void> serve_again(PartitionKey key, storage::TopicPartition name);
   void look_at_damage(const PartitionKey& key, const PartitionImage& wanted) const;
+  bool is_elsewhere(const MetadataImage& image, const Uuid& topic_id, PartitionId id) const;
   io::Task<void> remove_strays(const MetadataImage& image);
   bool is_here(const PartitionImage& partition) const;
 
   const PartitionSetPorts ports_;
   io::AsyncMutex following_;
   std::shared_ptr<const MetadataImage> followed_;
+  /// On the control loop.
+  std::map<PartitionKey, Failed> failed_;
   /// Partitions whose log may lie in a directory that is left out.
   Guarded<std::map<PartitionKey, Error>> withheld_;
   /// Their logs are being changed. On the control loop.

@@ -11,6 +11,10 @@ namespace {
 
 /// Entries of one request: the leader's limit is not far above.
 constexpr size_t kNamedAtOnce = 4000;
+/// Partitions whose part of an answer is worked on at once.
+constexpr size_t kTakenAtOnce = 64;
+/// For what a log begins with to be on the device: who deletes waits for the next fetch.
+constexpr Duration kStartWait = 10ms;
 /// So many failures are what happens while brokers learn of a new leader one after the other.
 constexpr uint32_t kFailuresInPassing = 5;
 
@@ -72,6 +76,8 @@ io::Task<void> ReplicaFetcher::run() {
     const uint64_t ticket = changed_.ticket();
     take_orders();
     wake_due(ports_.loop.now());
+    name_kept_starts();
+    co_await sync_to_name();
     // Everything rests, or there is nothing: no request goes out for it.
     if (followed_.size() == resting_.size()) {
       co_await wait_for_work(ticket);
@@ -126,6 +132,23 @@ void ReplicaFetcher::wake_due(TimePoint now) {
   }
 }
 
+/// Where nothing else happens the leader hears of it nevertheless: deletions wait for that.
+void ReplicaFetcher::name_kept_starts() {
+  for (auto at = starting_.begin(); at != starting_.end();) {
+    const auto found = followed_.find(*at);
+    const bool is_known =
+        found == followed_.end() || found->second.named_start >= found->second.leader_start;
+    if (is_known) {
+      at = starting_.erase(at);
+      continue;
+    }
+    const Followed& followed = found->second;
+    const Offset kept = followed.partition->follower_position().log_start;
+    if (kept > followed.named_start && !followed.retry_at) to_name_.insert(*at);
+    ++at;
+  }
+}
+
 io::Task<void> ReplicaFetcher::wait_for_work(uint64_t ticket) {
   std::optional<TimePoint> until;
   if (!resting_.empty()) until = resting_.begin()->first;
@@ -157,7 +180,8 @@ native::FetchRequest ReplicaFetcher::make_request() {
     const PartitionKey key = to_name_.extract(to_name_.begin()).value();
     name(key, followed_.at(key), *request.add_partitions());
   }
-  const Duration wait = to_name_.empty() ? options_.max_wait : Duration::zero();
+  Duration wait = to_name_.empty() ? options_.max_wait : Duration::zero();
+  if (!starting_.empty()) wait = std::min(wait, kStartWait);
   request.set_max_wait_ms(static_cast<uint32_t>(wait / 1ms));
   return request;
 }
@@ -166,6 +190,7 @@ void ReplicaFetcher::name(const PartitionKey& key, Followed& followed,
                           native::FetchRequest::Partition& to) {
   const FollowerPosition position = followed.partition->follower_position();
   followed.asked = position.log_end;
+  followed.named_start = position.log_start;
   followed.in_session = true;
   to.set_topic_id(std::string(as_text(key.topic_id.bytes())));
   to.set_partition(key.partition.value());
@@ -177,6 +202,7 @@ void ReplicaFetcher::name(const PartitionKey& key, Followed& followed,
   to.set_log_end(position.log_end.value());
   to.set_synced_end(position.synced_end.value());
   if (followed.corrupt_at) to.set_corrupt_at(followed.corrupt_at->value());
+  to.set_log_start(position.log_start.value());
   if (position.last_epoch) to.set_last_fetched_epoch(position.last_epoch->value());
 }
 
@@ -199,19 +225,36 @@ void ReplicaFetcher::lose_session(const Error& why) {
   }
 }
 
+/// What they do to their logs waits for the device: together, so that they share what that does. A
+/// new leader's epoch alone is a few flushes for each of thousands of partitions.
 io::Task<Result<>> ReplicaFetcher::take(ReplicaFetchAnswer answer) {
+  io::Semaphore permits(kTakenAtOnce);
+  io::Scope taking;
+  auto taken = take_all(answer, permits, taking);
+  co_await taking.join();
+  co_return taken;
+}
+
+Result<> ReplicaFetcher::take_all(const ReplicaFetchAnswer& answer, io::Semaphore& permits,
+                                  io::Scope& taking) {
   MutableBytes rest = answer.payload();
   for (const Answered& answered : answer.header.partitions()) {
-    CO_ASSIGN_OR_RETURN(const PartitionKey key, key_of(answered));
+    ASSIGN_OR_RETURN(const PartitionKey key, key_of(answered));
     if (answered.size() > rest.size()) {
-      co_return fail(Errc::malformed_frame, "a leader's answer has fewer bytes than it says");
+      return fail(Errc::malformed_frame, "a leader's answer has fewer bytes than it says");
     }
     const MutableBytes batches = rest.first(answered.size());
     rest = rest.subspan(answered.size());
-    co_await take_one(key, answered, batches);
+    taking.start(take_in_turn(permits, key, answered, batches));
   }
-  co_await sync_appended();
-  co_return Result<>{};
+  return {};
+}
+
+io::Task<void> ReplicaFetcher::take_in_turn(io::Semaphore& permits, PartitionKey key,
+                                            const Answered& answered, MutableBytes batches) {
+  co_await permits.acquire();
+  co_await take_one(key, answered, batches);
+  permits.release();
 }
 
 io::Task<void> ReplicaFetcher::take_one(PartitionKey key, const Answered& answered,
@@ -239,9 +282,10 @@ io::Task<void> ReplicaFetcher::append(PartitionKey key, Followed& followed,
                        .log_start = Offset{answered.log_start()}});
   if (appended) {
     went_well(followed);
+    followed.leader_start = Offset{answered.log_start()};
+    if (followed.named_start < followed.leader_start) starting_.insert(key);
     if (batches.empty()) co_return;
     to_name_.insert(key);
-    if (lane_ == FetchLane::flushed) appended_.push_back(key);
     if (ports_.throttle == nullptr || !followed.partition->is_coming()) co_return;
     const TimePoint next = ports_.throttle->copied(batches.size(), ports_.loop.now());
     if (next > ports_.loop.now()) rest(key, followed, next);
@@ -297,10 +341,18 @@ io::Task<void> ReplicaFetcher::refused(PartitionKey key, Followed& followed,
   to_name_.insert(key);
 }
 
-/// Before the next fetch says so: all at once, so that they share what the device does.
-io::Task<void> ReplicaFetcher::sync_appended() {
+/// Before the next fetch says so: all at once, so that they share what the device does. Also what
+/// this broker appended as a leader, or before it was killed: nothing else would flush it, and the
+/// leader would wait for it with all that it has.
+io::Task<void> ReplicaFetcher::sync_to_name() {
+  if (lane_ != FetchLane::flushed) co_return;
+  std::vector<PartitionKey> unsynced;
+  for (const PartitionKey& key : to_name_) {
+    const storage::LogEnds ends = followed_.at(key).partition->log().ends();
+    if (ends.synced_end < ends.end) unsynced.push_back(key);
+  }
   io::Scope syncs;
-  for (const PartitionKey& key : std::exchange(appended_, {})) syncs.start(sync_one(key));
+  for (const PartitionKey& key : unsynced) syncs.start(sync_one(key));
   co_await syncs.join();
 }
 
@@ -325,6 +377,7 @@ void ReplicaFetcher::rest(const PartitionKey& key, Followed& followed, TimePoint
   followed.retry_at = until;
   resting_.insert({until, key});
   to_name_.erase(key);
+  starting_.erase(key);
   if (std::exchange(followed.in_session, false)) to_forget_.insert(key);
 }
 

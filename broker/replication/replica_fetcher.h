@@ -65,6 +65,9 @@ class ReplicaFetcher {
     LeaderEpoch epoch{-1};
     /// The log end when it was last named.
     Offset asked{-1};
+    /// The log start when it was last named, and the leader's as that said last.
+    Offset named_start{-1};
+    Offset leader_start{-1};
     bool in_session = false;
     /// What came last did not match its checksum; it is asked for once more at once.
     bool came_corrupt = false;
@@ -93,12 +96,17 @@ class ReplicaFetcher {
   Duration backoff_after(uint32_t failures) const;
   void lose_session(const Error& why);
   io::Task<Result<>> take(ReplicaFetchAnswer answer);
+  /// Starts what each partition of the answer is for; the answer outlives it.
+  Result<> take_all(const ReplicaFetchAnswer& answer, io::Semaphore& permits, io::Scope& taking);
+  io::Task<void> take_in_turn(io::Semaphore& permits, PartitionKey key, const Answered& answered,
+                              MutableBytes batches);
   io::Task<void> take_one(PartitionKey key, const Answered& answered, MutableBytes batches);
   io::Task<void> append(PartitionKey key, Followed& followed, const Answered& answered,
                         MutableBytes batches);
   io::Task<void> cut(PartitionKey key, Followed& followed, Divergence divergence);
   io::Task<void> refused(PartitionKey key, Followed& followed, const Answered& answered);
-  io::Task<void> sync_appended();
+  io::Task<void> sync_to_name();
+  void name_kept_starts();
   io::Task<void> sync_one(PartitionKey key);
   void went_well(Followed& followed);
   /// Leaves it alone until then.
@@ -120,8 +128,9 @@ class ReplicaFetcher {
   /// To be named in the next request: new, or moved.
   std::set<PartitionKey> to_name_;
   std::set<PartitionKey> to_forget_;
+  /// Their logs are not yet known to begin, whatever happens, where the leader's do.
+  std::set<PartitionKey> starting_;
   std::set<std::pair<TimePoint, PartitionKey>> resting_;
-  std::vector<PartitionKey> appended_;
   uint32_t session_epoch_ = 0;
   uint32_t link_failures_ = 0;
 };

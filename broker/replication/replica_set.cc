@@ -30,12 +30,17 @@ ReplicaSet::ReplicaSet(Leadership leadership, const PartitionImage& image, Repli
 }
 
 void ReplicaSet::apply(const PartitionImage& image, TimePoint now) {
-  if (image.partition_epoch <= partition_epoch_) return;
+  if (image.partition_epoch < partition_epoch_) return;
+  // Of the same epoch: the controller may have taken a smaller set than the one it was asked for,
+  // and ended a move in the same step. The answer told only the epoch.
+  const bool later = image.partition_epoch > partition_epoch_;
   partition_epoch_ = image.partition_epoch;
   in_sync_ = image.in_sync;
-  // Whatever was asked for was this change, or is refused: it was decided on an earlier epoch.
-  pending_.reset();
-  in_flight_ = refused_ = false;
+  if (later || refused_) {
+    // Whatever was asked for was this change, or is refused: it was decided on an earlier epoch.
+    pending_.reset();
+    in_flight_ = refused_ = false;
+  }
   set_replicas(image, now);
 }
 
@@ -84,6 +89,8 @@ void ReplicaSet::fetched(NodeId node, uint64_t broker_epoch, ReplicaEnds ends, O
                          TimePoint now) {
   const auto follower = std::ranges::find(followers_, node, &Follower::node);
   if (follower == followers_.end()) return;
+  // Admitted before the broker started again, and late.
+  if (broker_epoch < follower->broker_epoch) return;
   if (broker_epoch > follower->broker_epoch) {
     follower->broker_epoch = broker_epoch;
     follower->leader_end_then = Offset{-1};
@@ -109,6 +116,12 @@ Offset ReplicaSet::committable(ReplicaEnds own) const {
     if (is_waited_for(follower.node)) least = std::min(least, counted(follower.ends));
   }
   return least;
+}
+
+bool ReplicaSet::all_start_at(Offset start) const {
+  return std::ranges::all_of(followers_, [&](const Follower& follower) {
+    return !is_waited_for(follower.node) || follower.ends.log_start >= start;
+  });
 }
 
 size_t ReplicaSet::count_having(Offset end, ReplicaEnds own, bool synced) const {

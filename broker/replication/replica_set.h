@@ -18,6 +18,8 @@ struct ReplicaEnds {
   Offset log_end{-1};
   /// Everything before it is on its device.
   Offset synced_end{-1};
+  /// A follower's: nothing before it comes back, also after a loss of power.
+  Offset log_start{-1};
 };
 
 struct ReplicaRules {
@@ -46,7 +48,7 @@ class ReplicaSet {
 
   void set_rules(ReplicaRules rules) { rules_ = rules; }
   const ReplicaRules& rules() const { return rules_; }
-  /// A later image of the same leadership; what is not later changes nothing.
+  /// An image of the same leadership; an earlier one changes nothing.
   void apply(const PartitionImage& image, TimePoint now);
 
   bool has(NodeId node) const;
@@ -59,6 +61,8 @@ class ReplicaSet {
 
   /// How far the high watermark may go; -1 where nothing can be said, or too few are in sync.
   Offset committable(ReplicaEnds own) const;
+  /// Every follower that is waited for begins there or behind.
+  bool all_start_at(Offset start) const;
   Offset epoch_start() const { return epoch_start_; }
   bool has_too_few() const { return in_sync_.size() < min_in_sync(); }
   size_t min_in_sync() const;

@@ -11,6 +11,7 @@ namespace {
 constexpr NodeId kSelf{1};
 constexpr NodeId kSecond{2};
 constexpr NodeId kThird{3};
+constexpr NodeId kFourth{4};
 
 TimePoint at(Duration since_start) { return TimePoint{since_start}; }
 ReplicaEnds ends(int64_t log_end, int64_t synced_end = 0) {
@@ -161,8 +162,50 @@ TEST_F(ReplicaSetTest, AfterARefusalTheNextImageDecides) {
 
 TEST_F(ReplicaSetTest, AnOldImageChangesNothing) {
   auto set = make({kSelf, kSecond});
-  set.apply(image({kSelf}, 1), at(0s));
+  set.apply(image({kSelf}, 0), at(0s));
   EXPECT_EQ(set.in_sync().size(), 2u);
+}
+
+TEST_F(ReplicaSetTest, TheImageOfAnAnswersEpochSaysWhatTheControllerTook) {
+  auto set = make({kSelf, kSecond});
+  fetched(set, kSecond, ends(10), 10);
+  fetched(set, kThird, ends(10), 10);
+  ASSERT_EQ(propose(set, 10, 10, 1s), (std::vector<NodeId>{kSelf, kSecond, kThird}));
+  set.answered(1, 2u);
+  // The second was fenced meanwhile, and a fourth is being added.
+  PartitionImage taken = image({kSelf, kThird}, 2);
+  taken.replicas.push_back(kFourth);
+  set.apply(taken, at(1s));
+  EXPECT_EQ(set.in_sync(), (std::vector<NodeId>{kSelf, kThird}));
+  EXPECT_TRUE(set.has(kFourth));
+  EXPECT_EQ(propose(set, 10, 10, 2s), (std::vector<NodeId>{kSelf, kSecond, kThird}));
+}
+
+TEST_F(ReplicaSetTest, AnImageOfTheSameEpochDoesNotEndWhatIsInFlight) {
+  auto set = make({kSelf, kSecond});
+  fetched(set, kSecond, ends(10), 10);
+  fetched(set, kThird, ends(10), 10);
+  ASSERT_TRUE(propose(set, 10, 10, 1s));
+  fetched(set, kThird, ends(4), 10);
+  set.apply(image({kSelf, kSecond}, 1), at(1s));
+  EXPECT_EQ(set.committable(ends(10)), Offset{4});
+  EXPECT_FALSE(propose(set, 10, 10, 1s));
+}
+
+TEST_F(ReplicaSetTest, TheLogStartOfWhoIsInSyncIsWaitedFor) {
+  auto set = make({kSelf, kSecond});
+  fetched(set, kSecond, ends(10), 10);
+  EXPECT_FALSE(set.all_start_at(Offset{3}));
+  fetched(set, kSecond, {.log_end = Offset{10}, .log_start = Offset{3}}, 10);
+  EXPECT_TRUE(set.all_start_at(Offset{3}));
+  EXPECT_FALSE(set.all_start_at(Offset{4}));
+}
+
+TEST_F(ReplicaSetTest, AFetchFromBeforeARestartSaysNothingAfterIt) {
+  auto set = make({kSelf, kSecond});
+  set.fetched(kSecond, 5, ends(4), Offset{10}, at(0s));
+  set.fetched(kSecond, 4, ends(10), Offset{10}, at(0s));
+  EXPECT_EQ(set.committable(ends(10)), Offset{4});
 }
 
 TEST_F(ReplicaSetTest, AdmitsReplicasOnlyAndNoOldConnectionOfThem) {

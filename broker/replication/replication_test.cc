@@ -125,6 +125,25 @@ TEST(Replication, ANewLeaderServesNoReaderUntilItKnowsWhatIsCommitted) {
   EXPECT_EQ(world.partition(2)->high_watermark(), Offset{2});
 }
 
+TEST(Replication, ANewLeaderThatCannotCommitServesWhatItKnowsToBeCommitted) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"min.insync.replicas", "2"}});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  ASSERT_TRUE(world.until([&] { return world.partition(2)->high_watermark() == Offset{1}; }));
+  world.cut_off(3);
+  ASSERT_TRUE(world.produce(1, "two", Acks::leader)->good());
+  ASSERT_TRUE(world.until([&] { return world.log(2).ends().end == Offset{2}; }));
+  world.cut_off(1);
+  world.elect(2, {2});
+  const auto answer = world.begin_fetch(2);
+  ASSERT_TRUE(world.until([&] { return !answer->empty(); }));
+  EXPECT_FALSE(answer->front().error);
+  EXPECT_GT(answer->front().slice.length, 0u);
+  EXPECT_EQ(answer->front().bound, Offset{1});
+  EXPECT_EQ(answer->front().high_watermark, Offset{-1});
+  EXPECT_EQ(world.partition(2)->check_readable({}).error().code(), Errc::offset_not_available);
+}
+
 TEST(Replication, WithTooFewInSyncAProduceForAllIsRefusedBeforeTheAppend) {
   ReplicationWorld world;
   world.create({1, 2, 3}, {{"min.insync.replicas", "2"}});
@@ -157,19 +176,122 @@ TEST(Replication, WhereTheTopicFlushesAnAcknowledgementMeansEveryDevice) {
   EXPECT_EQ(answer->result->receipt.level, Receipt::Level::synced);
 }
 
+TEST(Replication, WhatADeposedLeaderHadNotFlushedItFlushesAsAFollower) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"flush", "every"}});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.broker(1).machine->disk().set_latency(sim::DiskOp::sync, 50ms, 50ms);
+  world.begin(1, "is being flushed");
+  world.simulator().run_for(1ms);
+  world.begin(1, "waits for the next flush");
+  ASSERT_TRUE(world.until([&] { return world.log(2).ends().synced_end == Offset{3}; }, 40ms));
+  world.elect(2, {1, 2, 3});
+  EXPECT_TRUE(world.until([&] { return world.partition(2)->check_readable({}).has_value(); }));
+  EXPECT_EQ(world.partition(2)->high_watermark(), Offset{3});
+}
+
+TEST(Replication, ALeaderThatCouldNotBeginTriesAgain) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(1);
+  world.broker(2).machine->disk().fail_all(sim::DiskOp::open, Errc::disk_full);
+  world.elect(2, {2, 3});
+  const auto& partitions = *world.broker(2).partitions;
+  ASSERT_TRUE(partitions.next_try());
+  EXPECT_NE(world.partition(2)->leadership().leader, NodeId{2});
+  world.broker(2).machine->disk().set_fault({});
+  world.follow_again(2);
+  EXPECT_TRUE(partitions.next_try());
+  world.simulator().run_for(100ms);
+  world.follow_again(2);
+  EXPECT_FALSE(partitions.next_try());
+  EXPECT_TRUE(world.produce(2, "two")->good());
+}
+
+TEST(Replication, ALeaderThatCannotBeginIsNotServedUntilAnotherLeads) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(1);
+  world.broker(2).machine->disk().fail_all(sim::DiskOp::open, Errc::disk_full);
+  world.elect(2, {2, 3});
+  for (int i = 0; i < 3; ++i) {
+    world.simulator().run_for(1s);
+    world.follow_again(2);
+  }
+  EXPECT_EQ(world.partition(2), nullptr);
+  EXPECT_EQ(world.broker(2).table.failure_of(world.key)->code(), Errc::disk_full);
+  world.broker(2).machine->disk().set_fault({});
+  world.elect(3, {2, 3});
+  EXPECT_TRUE(world.produce(3, "two")->good());
+  EXPECT_EQ(world.values(2), (Values{"one", "two"}));
+}
+
+TEST(Replication, FollowersRecordANewEpochInManyLogsAtOnce) {
+  constexpr int32_t kPartitions = 40;
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {}, kPartitions);
+  world.broker(2).machine->disk().set_latency(sim::DiskOp::sync, 10ms, 10ms);
+  for (int32_t i = 0; i < kPartitions; ++i) world.begin(1, "first", Acks::leader, 3s, i);
+  const auto has_all = [&] {
+    return std::ranges::all_of(world.broker(2).table.all(),
+                               [](const auto& p) { return p->log().ends().end == Offset{1}; });
+  };
+  EXPECT_TRUE(world.until(has_all, 200ms));
+}
+
+TEST(Replication, WhatIsReadWhileTheLeadershipChangesIsNotAnswered) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.broker(1).machine->disk().set_latency(sim::DiskOp::read, 50ms, 50ms);
+  const auto answer = world.begin_fetch(1, 2);
+  world.simulator().run_for(1ms);
+  ASSERT_TRUE(answer->empty());
+  world.elect(2, {1, 2, 3});
+  world.elect(1, {1, 2, 3});
+  ASSERT_TRUE(world.until([&] { return !answer->empty(); }));
+  ASSERT_TRUE(answer->front().error);
+  EXPECT_EQ(answer->front().error->code(), Errc::fenced_leader_epoch);
+}
+
 TEST(Replication, TheLogStartFollowsTheLeaders) {
   ReplicationWorld world;
   world.create({1, 2, 3});
   for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(world.produce(1, value)->good());
-  DeleteRecords remove(world.broker(1).table, *world.broker(1).logs);
-  const std::vector<DeleteRecordsTarget> targets = {{.key = world.key, .before = Offset{2}}};
-  const auto removed = world.run(world.broker(1), remove.remove({}, targets));
-  ASSERT_FALSE(removed.front().error);
-  for (const int32_t follower : {2, 3}) {
-    const auto went = [&] { return world.log(follower).ends().start == Offset{2}; };
-    EXPECT_TRUE(world.until(went, 20ms));
-    EXPECT_EQ(world.values(follower), Values{"c"});
-  }
+  const auto removed = world.begin_remove(1, 2);
+  ASSERT_TRUE(world.until([&] { return removed->has_value(); }, 100ms));
+  ASSERT_FALSE((*removed)->error);
+  EXPECT_EQ((*removed)->log_start, Offset{2});
+  for (const int32_t follower : {2, 3}) EXPECT_EQ(world.values(follower), Values{"c"});
+}
+
+TEST(Replication, ADeletionIsAnsweredWhenNoFollowerInSyncCanBringTheRecordsBack) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(world.produce(1, value)->good());
+  world.broker(2).machine->disk().set_latency(sim::DiskOp::sync, 50ms, 50ms);
+  const auto removed = world.begin_remove(1, 2);
+  EXPECT_FALSE(world.until([&] { return removed->has_value(); }, 49ms));
+  EXPECT_EQ(world.log(2).ends().start, Offset{2});
+  ASSERT_TRUE(world.until([&] { return removed->has_value(); }, 1s));
+  EXPECT_FALSE((*removed)->error);
+}
+
+TEST(Replication, ADeletionThatAFollowerInSyncDoesNotHearOfIsNotAcknowledged) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  for (const char* value : {"a", "b", "c"}) ASSERT_TRUE(world.produce(1, value)->good());
+  world.cut_off(3);
+  const auto lost = world.begin_remove(1, 2);
+  ASSERT_TRUE(world.until([&] { return lost->has_value(); }, 20s));
+  ASSERT_TRUE((*lost)->error);
+  EXPECT_EQ((*lost)->error->code(), Errc::timed_out);
+  world.reconnect(3);
+  const auto removed = world.begin_remove(1, 2);
+  ASSERT_TRUE(world.until([&] { return removed->has_value(); }));
+  EXPECT_FALSE((*removed)->error);
 }
 
 TEST(Replication, WhatRetentionDropsAtTheLeaderGoesAtIdleFollowersToo) {
@@ -192,10 +314,10 @@ TEST(Replication, AReplicaWhoseNextRecordsAreDeletedBeginsAnew) {
   world.begin(1, "b");
   ASSERT_TRUE(world.until([&] { return world.in_sync_is({1, 2}); }, 15s));
   ASSERT_TRUE(world.produce(1, "c")->good());
-  DeleteRecords remove(world.broker(1).table, *world.broker(1).logs);
   const Offset before = world.log(1).ends().end - 1;
-  const std::vector<DeleteRecordsTarget> targets = {{.key = world.key, .before = before}};
-  ASSERT_FALSE(world.run(world.broker(1), remove.remove({}, targets)).front().error);
+  const auto removed = world.begin_remove(1, before.value());
+  ASSERT_TRUE(world.until([&] { return removed->has_value(); }));
+  ASSERT_FALSE((*removed)->error);
   world.reconnect(3);
   EXPECT_TRUE(world.until([&] { return world.in_sync_is({1, 2, 3}); }, 15s));
   EXPECT_EQ(world.log(3).ends().start, before);
@@ -250,6 +372,22 @@ TEST(Replication, AReplicaThatIsMovedAwayLosesItsLogAndANewOneGetsAll) {
   EXPECT_TRUE(world.until([&] { return world.partition(2) == nullptr; }));
   ASSERT_TRUE(world.produce(1, "two")->good());
   EXPECT_EQ(world.values(4), (Values{"one", "two"}));
+}
+
+TEST(Replication, AReplicaThatIsMovedAwayWhileItsBrokerIsDownLosesItsLogAtTheStart) {
+  ReplicationWorld world(1, 4);
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.cut_off(2);
+  world.change([](PartitionImage& partition) {
+    partition.replicas = {NodeId{1}, NodeId{3}};
+    partition.in_sync = partition.replicas;
+  });
+  const storage::TopicPartition name{"t", PartitionId{0}};
+  ASSERT_NE(world.broker(2).logs->find(name), nullptr);
+  world.start_again(2);
+  EXPECT_TRUE(world.until([&] { return world.broker(2).logs->find(name) == nullptr; }));
+  EXPECT_NE(world.broker(3).logs->find(name), nullptr);
 }
 
 TEST(Replication, TheSameSeedGivesTheSameRun) {

@@ -26,8 +26,9 @@ struct DeleteRecordsAnswer {
   Offset log_start{-1};
 };
 
-/// Moves log starts up. Below the log start is no error and changes nothing; above the high
-/// watermark is offset_out_of_range.
+/// Moves log starts up, and waits until every follower in sync keeps nothing before them. Below the
+/// log start is no error and changes nothing; above the high watermark is offset_out_of_range.
+/// Followers that do not get there in time: timed_out.
 class DeleteRecords {
  public:
   DeleteRecords(const PartitionTable& partitions, storage::LogSet& logs)
@@ -38,6 +39,7 @@ class DeleteRecords {
                                                     std::span<const DeleteRecordsTarget> targets);
 
  private:
+  io::Task<void> remove_of(const DeleteRecordsTarget& target, DeleteRecordsAnswer& answer);
   io::Task<Result<Offset>> remove_before(Partition& partition, Offset before);
   const PartitionTable& partitions_;
   storage::LogSet& logs_;

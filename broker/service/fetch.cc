@@ -27,6 +27,7 @@ FollowerFetch follower_fetch(const FetchTarget& target, ReplicaIdentity replica)
   return {.replica = replica,
           .offset = target.offset,
           .synced_end = target.synced_end.value_or(Offset{-1}),
+          .log_start = target.log_start.value_or(Offset{-1}),
           .leader_epoch = target.leader_epoch,
           .last_epoch = target.last_fetched_epoch};
 }
@@ -132,6 +133,7 @@ io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first
     co_return parted;
   }
   // Before the read: what it finds may be more than the answer says, never less.
+  const bool knows = partition.knows_committed();
   const Offset high_watermark = partition.high_watermark();
   auto read = co_await partition.read(slot.target.offset, limit, first, request.isolation);
   if (!read) {
@@ -139,9 +141,12 @@ io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first
     co_return refused(slot, partition.refusal_of(std::move(read).error()));
   }
   FetchedPartition fetched{.key = slot.target.key};
-  fetched.high_watermark = high_watermark;
   fetched.bound = high_watermark;
-  fetched.last_stable = partition.readable_end(Isolation::read_committed);
+  // A new leader's may be below what the one before told: untold, it never goes back.
+  if (knows) {
+    fetched.high_watermark = high_watermark;
+    fetched.last_stable = partition.readable_end(Isolation::read_committed);
+  }
   fetched.log_start = read->log_start;
   fetched.slice = std::move(read->slice);
   co_return fetched;
@@ -165,6 +170,7 @@ void Fetch::note_replica(const FetchRequest& request) const {
 io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bool first,
                                                ReplicaIdentity replica) {
   Partition& partition = *slot.partition;
+  const Leadership before = partition.leadership();
   auto parts = partition.check_follower(follower_fetch(slot.target, replica));
   if (!parts) {
     if (parts.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
@@ -178,6 +184,12 @@ io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bo
     co_return fetched;
   }
   auto read = co_await partition.read_all(slot.target.offset, limit, first);
+  // Another leader's records may stand there by now: only those of the log that was compared with
+  // the follower's go on from what that has.
+  if (const Leadership after = partition.leadership(); after != before) {
+    auto leads = partition.check_leader(before.epoch);
+    co_return refused(slot, leads ? Error(Errc::not_leader) : std::move(leads).error());
+  }
   if (!read) {
     if (read.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
     co_return refused(slot, std::move(read).error());

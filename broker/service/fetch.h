@@ -43,6 +43,8 @@ struct FetchRequest {
 struct FetchedPartition {
   PartitionKey key;
   std::optional<Error> error;
+  /// -1, as is the last stable offset: a new leader does not know it yet. What it knows to be
+  /// committed it gives.
   Offset high_watermark{-1};
   Offset last_stable{-1};
   Offset log_start{-1};
@@ -65,7 +67,7 @@ class Fetch {
   /// a time on a session, always from the session's loop; what `request` points to lives until it
   /// is done. Errors of the whole: unknown_session (wrong epoch), too_many (partitions),
   /// cancelled (FetchSession::cancel). Errors of a partition: unknown_topic_id, not_leader,
-  /// offset_out_of_range, fenced_leader_epoch, unknown_leader_epoch, offset_not_available, those of
+  /// offset_out_of_range, fenced_leader_epoch, unknown_leader_epoch, those of
   /// Log::read; for replicas those of Partition::check_follower.
   io::Task<Result<>> fetch(FetchSession& session, FetchRequest request,
                            std::vector<FetchedPartition>& answer);

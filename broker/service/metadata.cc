@@ -25,6 +25,19 @@ MetadataAnswer::Topic Metadata::describe_topic(MetadataImage::TopicPointer topic
   return answer;
 }
 
+Result<> Metadata::check_broker(NodeId node, uint64_t epoch) const {
+  const auto image = store_.image();
+  const BrokerImage* known = image->broker(node);
+  if (known != nullptr && known->epoch == epoch) return {};
+  const std::string name =
+      "broker " + std::to_string(node.value()) + " in its epoch " + std::to_string(epoch);
+  if (known != nullptr && epoch < known->epoch) {
+    return fail(Errc::fenced_leader_epoch,
+                name + " was started again since: this is an old " + "connection of it");
+  }
+  return fail(Errc::recovering, name + " is not known here yet; try again");
+}
+
 MetadataAnswer Metadata::describe(const Principal& /*principal*/, std::span<const TopicRef> topics,
                                   bool all) const {
   MetadataAnswer answer{.image = store_.image(),

@@ -47,6 +47,9 @@ class Metadata {
   /// The named topics in order, or all by name. Never waits.
   MetadataAnswer describe(const Principal& principal, std::span<const TopicRef> topics,
                           bool all) const;
+  /// Whether the broker is registered in that epoch: fenced_leader_epoch when it has started again
+  /// since, recovering when nothing of the epoch is known here, as yet.
+  Result<> check_broker(NodeId node, uint64_t epoch) const;
   NodeId node_id() const { return self_; }
   const TopicDefaults& defaults() const { return defaults_; }
 

@@ -375,7 +375,8 @@ bool Run::execute() {
     start_clients();
     if (torment()) {
       wait_for_clients();
-      probe();
+      // Before anything more is written, which may push on what hangs.
+      if (learn_ends("onlooker")) probe();
       audit();
     }
   }

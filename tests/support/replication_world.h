@@ -76,8 +76,10 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     return simulator_.run_until(holds, within);
   }
 
-  /// The topic's one partition, led by the first replica, all in sync.
-  void create(std::vector<int32_t> replicas, broker::ConfigMap configs = {}) {
+  /// The topic's partitions, all alike, led by the first replica, all in sync. What follows is
+  /// about the first.
+  void create(std::vector<int32_t> replicas, broker::ConfigMap configs = {},
+              size_t partitions = 1) {
     auto made = std::make_shared<broker::TopicImage>();
     made->id = topic;
     made->name = "t";
@@ -86,6 +88,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     for (const int32_t id : replicas) partition.replicas.push_back(NodeId{id});
     partition.in_sync = partition.replicas;
     partition.leader = partition.replicas.front();
+    made->partitions.resize(partitions, broker::PartitionImage(partition));
     publish(std::move(made));
   }
   const broker::PartitionImage& image() const {
@@ -106,6 +109,8 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
       for (const int32_t id : in_sync) partition.in_sync.push_back(NodeId{id});
     });
   }
+  /// As a broker does from time to time though no image comes.
+  void follow_again(int32_t id) { run(broker(id), broker(id).partitions->follow(image_)); }
   bool in_sync_is(std::vector<int32_t> expected) const {
     std::set<NodeId> wanted;
     for (const int32_t id : expected) wanted.insert(NodeId{id});
@@ -119,6 +124,17 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     publish(std::make_shared<broker::TopicImage>(**image_->topics.find(topic)));
   }
 
+  /// Forgets all that is not on its disk, and hears of the latest image.
+  void start_again(int32_t id) {
+    run(broker(id), [](Broker& self) -> io::Task<void> {
+      co_await self.damage->stop();
+      co_await self.fetchers->stop();
+      co_await self.partitions->stop(Error(Errc::shutting_down));
+    }(broker(id)));
+    add_roles(broker(id));
+    reconnect(id);
+  }
+
   struct Acknowledgement {
     std::optional<broker::ProduceResult> result;
     bool good() const { return result && !result->error; }
@@ -127,16 +143,34 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   /// Begins to produce one record; the answer comes as the simulation runs.
   std::shared_ptr<Acknowledgement> begin(int32_t id, std::string value,
                                          broker::Acks acks = broker::Acks::all,
-                                         Duration timeout = 3s) {
+                                         Duration timeout = 3s, int32_t partition = 0) {
     auto answer = std::make_shared<Acknowledgement>();
-    simulator_.start_on(broker(id).machine->executor().worker(0),
-                        produce(broker(id), std::move(value), acks, timeout, answer));
+    simulator_.start_on(
+        broker(id).machine->executor().worker(0),
+        produce(broker(id), std::move(value), acks, timeout, PartitionId{partition}, answer));
     return answer;
   }
   std::shared_ptr<Acknowledgement> produce(int32_t id, std::string value,
                                            broker::Acks acks = broker::Acks::all) {
     auto answer = begin(id, std::move(value), acks);
     EXPECT_TRUE(until([&] { return answer->result.has_value(); }));
+    return answer;
+  }
+  using Fetched = std::vector<broker::FetchedPartition>;
+  /// Begins to fetch all there is in the epoch of now, as a reader or as that follower; empty until
+  /// it is answered.
+  std::shared_ptr<Fetched> begin_fetch(int32_t id, std::optional<int32_t> follower = {}) {
+    auto answer = std::make_shared<Fetched>();
+    simulator_.start_on(broker(id).machine->executor().worker(0),
+                        fetch(broker(id), follower, image().leader_epoch, answer));
+    return answer;
+  }
+  /// Begins to delete what is before the offset; the answer comes as the simulation runs.
+  std::shared_ptr<std::optional<broker::DeleteRecordsAnswer>> begin_remove(int32_t id,
+                                                                           int64_t before) {
+    auto answer = std::make_shared<std::optional<broker::DeleteRecordsAnswer>>();
+    simulator_.start_on(broker(id).machine->executor().worker(0),
+                        remove(broker(id), Offset{before}, answer));
     return answer;
   }
   /// Values from the log start to the log end.
@@ -178,6 +212,12 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     self.keeper = std::make_unique<broker::InSyncKeeper>(broker::InSyncKeeperPorts{
         control, self.table, *this, [this] { return image_; }, Logger(sink_)});
     self.throttle = std::make_unique<broker::MoveThrottle>(move_bytes_per_second_);
+    add_roles(self);
+    self.keeper->start();
+  }
+  void add_roles(Broker& self) {
+    auto& control = self.machine->executor().control();
+    const NodeId id = self.id;
     self.fetchers = std::make_unique<broker::ReplicaFetchers>(broker::ReplicaFetchersPorts{
         self.machine->executor(), *this,
         [id] { return broker::ReplicaIdentity{.node = id, .broker_epoch = 1}; }, Logger(sink_),
@@ -191,7 +231,6 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
         self.machine->executor(), self.table, *self.logs, *self.partitions, *self.damage_port,
         *this, id, [this] { return image_; }, metrics_, Logger(sink_)});
     self.damage->start();
-    self.keeper->start();
   }
   static io::Task<void> stop(Broker& broker) {
     co_await broker.damage->stop();
@@ -271,10 +310,10 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
                                               io::Loop& loop) override;
 
   io::Task<void> produce(Broker& at, std::string value, broker::Acks acks, Duration timeout,
-                         std::shared_ptr<Acknowledgement> answer) {
+                         PartitionId partition, std::shared_ptr<Acknowledgement> answer) {
     auto batch = batch_of({{.key = "k", .value = value}});
     const std::vector<broker::ProducePartition> targets = {
-        {.topic_id = topic, .partition = PartitionId{0}, .leader_epoch = {}, .batch = batch}};
+        {.topic_id = topic, .partition = partition, .leader_epoch = {}, .batch = batch}};
     std::vector<broker::ProduceResult> results(1);
     const broker::ProduceCall call{.principal = principal_,
                                    .acks = acks,
@@ -285,6 +324,27 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     co_await at.produce.append(call);
     co_await at.produce.wait(call);
     answer->result.emplace(std::move(results.front()));
+  }
+  io::Task<void> fetch(Broker& from, std::optional<int32_t> follower, LeaderEpoch epoch,
+                       std::shared_ptr<Fetched> answer) {
+    MemoryBudget memory("session", 1_MiB);
+    broker::FetchSession session(memory);
+    const std::vector<broker::FetchTarget> targets = {
+        {.key = key, .max_bytes = 1_MiB, .leader_epoch = epoch}};
+    broker::FetchRequest request{
+        .principal = principal_, .partitions = targets, .max_bytes = 1_MiB};
+    if (follower) {
+      request.replica = broker::ReplicaIdentity{.node = NodeId{*follower}, .broker_epoch = 1};
+    }
+    Fetched fetched;
+    EXPECT_TRUE(co_await from.fetch.fetch(session, request, fetched));
+    *answer = std::move(fetched);
+  }
+  io::Task<void> remove(Broker& at, Offset before,
+                        std::shared_ptr<std::optional<broker::DeleteRecordsAnswer>> answer) {
+    broker::DeleteRecords service(at.table, *at.logs);
+    const std::vector<broker::DeleteRecordsTarget> targets = {{.key = key, .before = before}};
+    *answer = (co_await service.remove(principal_, targets)).front();
   }
   static io::Task<std::vector<std::string>> read(storage::Log& log) {
     std::vector<std::string> values;
@@ -354,6 +414,7 @@ class ReplicationWorld::Link final : public broker::LeaderLink {
       target.leader_epoch = LeaderEpoch{named.leader_epoch()};
       target.synced_end = Offset{named.synced_end()};
       if (named.has_corrupt_at()) target.corrupt_at = Offset{named.corrupt_at()};
+      target.log_start = Offset{named.log_start()};
       if (named.has_last_fetched_epoch()) {
         target.last_fetched_epoch = LeaderEpoch{named.last_fetched_epoch()};
       }
