@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "broker/metadata/directory_id.h"
 
 namespace sluice::broker {
@@ -156,7 +157,7 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
 
 io::Task<Result<uint64_t>> ControlPlane::forward(NodeId leader, std::vector<std::byte> command) {
   native::RequestHeader request;
-  request.mutable_propose();
+  request.mutable_propose()->set_crc(crc32c(command));
   const TimePoint deadline = io::Loop::current()->now() + kForwardTimeout;
   CO_ASSIGN_OR_RETURN(
       const PeerAnswer answer,
