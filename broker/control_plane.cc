@@ -127,7 +127,7 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
   io::Loop& control = ports_.runtime.executor.control();
   controller_ = std::make_unique<ControllerDriver>(
       ControllerDriver::Ports{ports_.store, control, ports_.log, options_.topics.options,
-                              voting_group()},
+                              voting_group(), &ports_.runtime.executor},
       ControllerOptions{.self = options_.node_id});
   RaftOptions raft{.self = options_.node_id};
   if (founding.cluster_id.empty()) {

@@ -28,9 +28,9 @@ struct MetadataSubscriber {
   std::function<Result<>(ByteView command)> check = {};
 };
 
-/// The largest command. It is one message of the consensus and is kept in memory for followers; new
-/// leaders of 100,000 partitions take about a half of it.
-inline constexpr size_t kMostCommandBytes = 8_MiB;
+/// The largest command. It is one message of the consensus and is kept in memory for followers; a
+/// new topic of 100,000 partitions takes about a half of it.
+inline constexpr size_t kMostCommandBytes = 4_MiB;
 
 /// The agreed order of all changes to the cluster's metadata. A group of one has it on its disk
 /// only; a larger one agrees by Raft.

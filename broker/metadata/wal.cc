@@ -19,8 +19,8 @@ std::string numbered(const char* prefix, uint64_t number) {
   return name.data();
 }
 
-/// Not on the control loop, which ticks, and not behind compaction: commits wait for them.
-constexpr io::Lane kLargeWrites = io::Lane::cold;
+/// Not on the control loop, which ticks.
+constexpr io::Lane kLargeWrites = io::Lane::background;
 
 io::Task<Result<>> write_zeros(io::File& file, uint64_t from, uint64_t to) {
   static constexpr std::array<std::byte, 64_KiB> kZeros{};
