@@ -149,6 +149,9 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
           },
       .on_role = [this](bool leads, uint64_t term) { controller_->on_role(leads, term); }};
   CO_ASSIGN_OR_RETURN(log_, co_await RaftLog::open(std::move(ports), directory(), std::move(raft)));
+  ports_.metrics.gauge("raft_log_stuck",
+                       "1 while the metadata log cannot be written: no space, or no answer.", {},
+                       [this] { return log_->stuck() ? 1.0 : 0.0; });
   ports_.store.use(*log_);
   cluster_->consensus.store(this);
   cluster_->controller.store(this);
@@ -338,6 +341,7 @@ void ControlPlane::interrupt() {
 
 io::Task<void> ControlPlane::stop() {
   interrupt();
+  if (log_ != nullptr) ports_.metrics.drop_gauge("raft_log_stuck", {});
   if (cluster_ != nullptr) {
     cluster_->consensus.store(nullptr);
     cluster_->controller.store(nullptr);

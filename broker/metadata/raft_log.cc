@@ -371,8 +371,7 @@ RaftLog::Status RaftLog::status() const {
           .voters = status_.configuration.voters,
           .learners = status_.configuration.learners,
           .matched = status_.matched,
-          .leads = announced_term_.has_value(),
-          .stuck = stuck_};
+          .leads = announced_term_.has_value()};
 }
 
 io::Task<void> RaftLog::close() {

@@ -81,8 +81,6 @@ class RaftLog final : public MetadataLog {
     /// What each has, as its leader knows.
     std::map<NodeId, uint64_t> matched;
     bool leads = false;
-    /// Nothing can be made durable here: no space, or a device that does not answer.
-    bool stuck = false;
   };
 
   /// Gives the subscriber what is known to be committed: all of it in a group of one. Errors: those
@@ -115,6 +113,8 @@ class RaftLog final : public MetadataLog {
   io::Task<Result<>> transfer(NodeId to);
 
   Status status() const;
+  /// Nothing can be made durable here: no space, or a device that does not answer. From any thread.
+  bool stuck() const { return stuck_.load(std::memory_order_relaxed); }
 
  private:
   /// A command on its way; it is known again by its bytes wherever it is applied.
@@ -193,7 +193,7 @@ class RaftLog final : public MetadataLog {
   std::optional<uint64_t> announced_term_;
   TimePoint next_warning_{};
   /// What RaftStorage::stuck said last, and what a leader did about it.
-  bool stuck_ = false;
+  std::atomic<bool> stuck_ = false;
   size_t hand_overs_ = 0;
   TimePoint next_hand_over_{};
   std::list<ProposalPtr> proposals_;

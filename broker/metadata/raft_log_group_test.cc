@@ -241,9 +241,9 @@ class StuckLeader : public ::testing::Test {
 TEST_F(StuckLeader, ALeaderWithoutSpaceHandsOver) {
   disk(first).fail_all(sim::DiskOp::write, Errc::disk_full);
   expect_another_takes_over();
-  EXPECT_TRUE(group.log(first).status().stuck);
+  EXPECT_TRUE(group.log(first).stuck());
   disk(first).set_fault({});
-  EXPECT_TRUE(group.until([&] { return group.agree() && !group.log(first).status().stuck; }));
+  EXPECT_TRUE(group.until([&] { return group.agree() && !group.log(first).stuck(); }));
 }
 
 TEST_F(StuckLeader, ALeaderWhoseDeviceDoesNotAnswerHandsOver) {
