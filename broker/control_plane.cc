@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "broker/metadata/directory_id.h"
 
 namespace sluice::broker {
@@ -128,7 +129,7 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
   io::Loop& control = ports_.runtime.executor.control();
   controller_ = std::make_unique<ControllerDriver>(
       ControllerDriver::Ports{ports_.store, control, ports_.log, options_.topics.options,
-                              voting_group()},
+                              voting_group(), &ports_.runtime.executor},
       ControllerOptions{.self = options_.node_id,
                         .warm_up_max = options_.warm_up_bytes == 0 ? Duration{0} : kWarmUpMax});
   RaftOptions raft{.self = options_.node_id};
@@ -151,6 +152,9 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
           },
       .on_role = [this](bool leads, uint64_t term) { controller_->on_role(leads, term); }};
   CO_ASSIGN_OR_RETURN(log_, co_await RaftLog::open(std::move(ports), directory(), std::move(raft)));
+  ports_.metrics.gauge("raft_log_stuck",
+                       "1 while the metadata log cannot be written: no space, or no answer.", {},
+                       [this] { return log_->stuck() ? 1.0 : 0.0; });
   ports_.store.use(*log_);
   cluster_->consensus.store(this);
   cluster_->controller.store(this);
@@ -159,7 +163,7 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
 
 io::Task<Result<uint64_t>> ControlPlane::forward(NodeId leader, std::vector<std::byte> command) {
   native::RequestHeader request;
-  request.mutable_propose();
+  request.mutable_propose()->set_crc(crc32c(command));
   const TimePoint deadline = io::Loop::current()->now() + kForwardTimeout;
   CO_ASSIGN_OR_RETURN(
       const PeerAnswer answer,
@@ -399,6 +403,7 @@ void ControlPlane::interrupt() {
 
 io::Task<void> ControlPlane::stop() {
   interrupt();
+  if (log_ != nullptr) ports_.metrics.drop_gauge("raft_log_stuck", {});
   if (cluster_ != nullptr) {
     cluster_->consensus.store(nullptr);
     cluster_->controller.store(nullptr);

@@ -27,14 +27,25 @@ Task<Result<std::vector<std::byte>>> read_file(Disk& disk, std::string path, siz
   co_return content;
 }
 
-Task<Result<>> replace_file(Disk& disk, std::string path, std::vector<std::byte> content) {
+namespace {
+
+Task<Result<>> write_whole(Disk& disk, std::string path, ByteView content, Lane lane) {
+  CO_ASSIGN_OR_RETURN(auto file, co_await disk.open(path, OpenMode::create));
+  CO_RETURN_IF_ERROR(co_await file->truncate(0));  // what a crash left of an earlier attempt
+  const std::array<ByteView, 1> parts = {content};
+  CO_RETURN_IF_ERROR(co_await file->write_at(0, parts, lane));
+  co_return co_await file->sync(lane);
+}
+
+}  // namespace
+
+Task<Result<>> replace_file(Disk& disk, std::string path, std::vector<std::byte> content,
+                            Lane lane) {
   const std::string temporary = path + ".tmp";
-  {
-    CO_ASSIGN_OR_RETURN(auto file, co_await disk.open(temporary, OpenMode::create));
-    CO_RETURN_IF_ERROR(co_await file->truncate(0));  // what a crash left of an earlier attempt
-    const std::array<ByteView, 1> parts = {content};
-    CO_RETURN_IF_ERROR(co_await file->write_at(0, parts, Lane::commit));
-    CO_RETURN_IF_ERROR(co_await file->sync(Lane::commit));
+  if (auto written = co_await write_whole(disk, temporary, content, lane); !written) {
+    // It may hold the last free bytes.
+    static_cast<void>(co_await disk.remove(temporary));
+    co_return written;
   }
   CO_RETURN_IF_ERROR(co_await disk.rename(temporary, path));
   co_return co_await disk.sync_directory(directory_of(path));

@@ -115,7 +115,8 @@ class Disk {
 /// The whole content; `limit` bounds what is read (corrupt_file when larger).
 Task<Result<std::vector<std::byte>>> read_file(Disk& disk, std::string path, size_t limit);
 /// Replaces a file's content as one step that survives a crash: temporary, sync, rename, sync of
-/// the directory.
-Task<Result<>> replace_file(Disk& disk, std::string path, std::vector<std::byte> content);
+/// the directory. A temporary that could not be written is removed.
+Task<Result<>> replace_file(Disk& disk, std::string path, std::vector<std::byte> content,
+                            Lane lane = Lane::commit);
 
 }  // namespace sluice::io

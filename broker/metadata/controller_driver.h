@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/log.h"
@@ -11,6 +12,7 @@
 #include "base/uuid.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/store.h"
+#include "broker/metadata/worker_pulse.h"
 #include "io/loop.h"
 #include "io/sync.h"
 #include "io/task.h"
@@ -52,6 +54,9 @@ class ControllerDriver {
     /// Outlives the driver.
     const TopicOptions& defaults;
     VotingGroup group;
+    /// Whose workers take the heartbeats: while one stands still nobody's session ends. Null: they
+    /// come from elsewhere.
+    io::Executor* executor = nullptr;
   };
 
   ControllerDriver(Ports ports, ControllerOptions options);
@@ -111,6 +116,7 @@ class ControllerDriver {
   bool promoting_ = false;
   bool closed_ = false;
   TimePoint next_promotion_;
+  std::optional<WorkerPulse> pulse_;
   /// One decision at a time: made on the image that it changes.
   io::AsyncMutex turn_;
   io::Scope runs_;

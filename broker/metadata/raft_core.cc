@@ -127,6 +127,8 @@ Result<> RaftCore::tick() {
   return outcome(sluice_raft_tick(handle_.get()));
 }
 
+Result<> RaftCore::hold(bool held) { return outcome(sluice_raft_hold(handle_.get(), held)); }
+
 Result<> RaftCore::campaign() { return outcome(sluice_raft_campaign(handle_.get())); }
 
 Result<> RaftCore::step(NodeId from, ByteView message) {
@@ -135,8 +137,17 @@ Result<> RaftCore::step(NodeId from, ByteView message) {
   if (load_be<uint32_t>(message.data()) != crc32c(content)) return {};
   const int32_t code =
       sluice_raft_step(handle_.get(), engine_id(from), pointer(content), content.size());
-  if (code == SLUICE_RAFT_DROPPED || code == SLUICE_RAFT_INVALID) return {};
+  if (code == SLUICE_RAFT_DROPPED) return {};
+  if (code == SLUICE_RAFT_INVALID) {
+    return fail(Errc::invalid_request, "a message that no member of this group can have sent");
+  }
   return outcome(code);
+}
+
+bool RaftCore::carries_snapshot(ByteView message) {
+  // eraftpb.Message: its type is field 1, written first; MsgSnapshot is 7.
+  return message.size() >= kCrcSize + 2 && message[kCrcSize] == std::byte{0x08} &&
+         message[kCrcSize + 1] == std::byte{0x07};
 }
 
 Result<RaftCore::Place> RaftCore::propose(ByteView command) {
@@ -225,8 +236,8 @@ Result<> RaftCore::offer_snapshot(ByteView data) {
   return outcome(sluice_raft_offer_snapshot(handle_.get(), pointer(data), data.size()));
 }
 
-Result<> RaftCore::compact(uint64_t first_kept) {
-  return outcome(sluice_raft_compact(handle_.get(), first_kept));
+Result<> RaftCore::compact(uint64_t covered, KeptEntries kept) {
+  return outcome(sluice_raft_compact(handle_.get(), covered, kept.count, kept.bytes));
 }
 
 Result<RaftCore::Status> RaftCore::status() {

@@ -59,6 +59,11 @@ struct RaftReady {
   std::vector<WalEntry> committed;
 };
 
+struct KeptEntries {
+  uint64_t count = 0;
+  uint64_t bytes = 0;
+};
+
 enum class VotingRole : uint8_t { voter, learner, none };
 
 /// Raft (Ongaro and Ousterhout 2014) as a pure state machine: events and ticks in, effects out. The
@@ -92,8 +97,13 @@ class RaftCore {
   Result<> tick();
   /// Asks to be elected now; the only voter is, at once.
   Result<> campaign();
-  /// A message that is damaged or not for this node counts as lost.
+  /// While nothing can be made durable it does not ask to be elected.
+  Result<> hold(bool held);
+  /// A message that is damaged counts as lost; so does one that no peer of ours can have sent,
+  /// which is invalid_request.
   Result<> step(NodeId from, ByteView message);
+  /// Of a RaftMessage's bytes.
+  static bool carries_snapshot(ByteView message);
   /// Errors: not_controller; would_block (too much is uncommitted, or leadership is being handed
   /// over: later); invalid_argument (empty).
   Result<Place> propose(ByteView command);
@@ -114,7 +124,9 @@ class RaftCore {
   Result<> applied(uint64_t index);
   /// The state after the last applied entry, when status() wants it.
   Result<> offer_snapshot(ByteView data);
-  Result<> compact(uint64_t first_kept);
+  /// A snapshot stands for everything up to that entry; for followers that lag a little some of it
+  /// stays.
+  Result<> compact(uint64_t covered, KeptEntries kept);
   Result<Status> status();
 
  private:

@@ -8,8 +8,12 @@
 namespace sluice::broker {
 namespace {
 
-/// So many entries stay in memory for followers that lag a little; others get a snapshot.
-constexpr uint64_t kEntriesKept = 1000;
+/// What stays in memory for followers that lag a little; others get a snapshot.
+constexpr KeptEntries kKept{.count = 1000, .bytes = 8_MiB};
+/// Of one kind of warning that anybody can cause.
+constexpr Duration kWarnEvery = 10s;
+/// Longer than the election time-out, after which the engine gives a transfer up.
+constexpr Duration kHandOverPause = 1s;
 /// Proposals under way get so much longer when the log is closed.
 constexpr Duration kCloseGrace = 1s;
 /// Behind this entry of this term every group begins (FORMAT.md).
@@ -113,13 +117,12 @@ io::Task<Result<RaftState>> RaftLog::import_older(Ports& ports, NodeId self, Wal
 
 void RaftLog::use(std::unique_ptr<Wal> wal, WalBatch first) {
   storage_ = std::make_unique<RaftStorage>(
-      RaftStorage::Ports{ports_.log,
-                         [this](RaftStorage::Written done) { written(std::move(done)); },
-                         [this](uint64_t index) {
-                           const uint64_t kept = ports_.transport == nullptr ? 0 : kEntriesKept;
-                           check(core_.compact(index + 1 - std::min(index, kept)));
-                         },
-                         [this](const Error& error) { fail_with(error); }},
+      RaftStorage::Ports{
+          ports_.log, [this](RaftStorage::Written done) { written(std::move(done)); },
+          [this](uint64_t index) {
+            check(core_.compact(index, ports_.transport == nullptr ? KeptEntries{} : kKept));
+          },
+          [this](const Error& error) { fail_with(error); }},
       std::move(wal), std::move(first));
 }
 
@@ -156,9 +159,44 @@ io::Task<void> RaftLog::tick_all() {
     next = std::max(next + options_.tick, io::Loop::current()->now());
     co_await io::sleep_until(next);
     if (closed_at_ || failed_) break;
+    watch_storage(io::Loop::current()->now());
     check(core_.tick());
     pump();
   }
+}
+
+/// A leader's heartbeats need no disk: it would lead on while nothing it says takes effect here.
+void RaftLog::watch_storage(TimePoint now) {
+  const bool stuck = storage_->stuck(now);
+  if (stuck != stuck_) {
+    stuck_ = stuck;
+    check(core_.hold(stuck));
+    hand_overs_ = 0;
+    next_hand_over_ = now;
+    if (stuck) {
+      ports_.log.warning("metadata log cannot be written; another broker shall lead it");
+    } else {
+      ports_.log.info("metadata log is written again");
+    }
+  }
+  if (!stuck_ || !status_.leads || now < next_hand_over_) return;
+  // One that does not take it may be dead, or as badly off: then the next one.
+  next_hand_over_ = now + kHandOverPause;
+  const std::vector<NodeId> others = other_voters();
+  if (!others.empty()) check(core_.transfer(others[hand_overs_++ % others.size()]));
+}
+
+/// Those that have most first.
+std::vector<NodeId> RaftLog::other_voters() const {
+  std::vector<NodeId> others = status_.configuration.voters;
+  std::erase(others, options_.self);
+  const auto has = [&](NodeId id) {
+    const auto found = status_.matched.find(id);
+    return found == status_.matched.end() ? 0 : found->second;
+  };
+  std::ranges::sort(
+      others, [&](NodeId a, NodeId b) { return std::pair(has(b), a) < std::pair(has(a), b); });
+  return others;
 }
 
 bool RaftLog::check(const Result<>& result) {
@@ -278,16 +316,32 @@ void RaftLog::announce_role() {
   if (ports_.on_role) ports_.on_role(leads_in.has_value(), status_.term);
 }
 
+/// All logs grow alike: brokers that take their snapshots at the same moment are slow together.
+uint64_t RaftLog::snapshot_every_bytes() const {
+  const uint64_t share = static_cast<uint64_t>(options_.self.value()) % 8;
+  return options_.snapshot_every_bytes + options_.snapshot_every_bytes * share / 16;
+}
+
 void RaftLog::save_snapshot_when_due() {
   if (opening_ || failed_ || storage_->saving()) return;
-  if (storage_->bytes_since_snapshot() < options_.snapshot_every_bytes) return;
+  if (!storage_->snapshot_due(snapshot_every_bytes())) return;
   storage_->save({applied_, applied_term_, ports_.subscriber.snapshot(), status_.configuration});
 }
 
 void RaftLog::receive(NodeId from, ByteView message) {
   if (failed_ || closed_at_) return;
-  check(core_.step(from, message));
+  const auto taken = core_.step(from, message);
+  if (!check(taken)) tell_of_nonsense(from, taken.error());
   pump();
+}
+
+/// Its sender is no member, or lost what it had promised.
+void RaftLog::tell_of_nonsense(NodeId from, const Error& why) {
+  const TimePoint now = io::Loop::current()->now();
+  if (now < next_warning_) return;
+  next_warning_ = now + kWarnEvery;
+  ports_.log.warning("message of the consensus dropped",
+                     {{"from", from.value()}, {"cause", why.message()}});
 }
 
 void RaftLog::unreachable(NodeId peer) {

@@ -113,6 +113,8 @@ class RaftLog final : public MetadataLog {
   io::Task<Result<>> transfer(NodeId to);
 
   Status status() const;
+  /// Nothing can be made durable here: no space, or a device that does not answer. From any thread.
+  bool stuck() const { return stuck_.load(std::memory_order_relaxed); }
 
  private:
   /// A command on its way; it is known again by its bytes wherever it is applied.
@@ -149,11 +151,15 @@ class RaftLog final : public MetadataLog {
   void refresh();
   void announce_role();
   io::Task<void> announce_later();
+  uint64_t snapshot_every_bytes() const;
   void save_snapshot_when_due();
   /// False, and the log has failed, on an error.
   bool check(const Result<>& result);
   void fail_with(Error error);
   io::Task<void> tick_all();
+  void watch_storage(TimePoint now);
+  std::vector<NodeId> other_voters() const;
+  void tell_of_nonsense(NodeId from, const Error& why);
 
   // Proposals.
   Result<> refusal(const std::vector<std::byte>& command) const;
@@ -185,6 +191,11 @@ class RaftLog final : public MetadataLog {
   /// For leader(), from any thread; -1 for nobody.
   std::atomic<int32_t> leader_{-1};
   std::optional<uint64_t> announced_term_;
+  TimePoint next_warning_{};
+  /// What RaftStorage::stuck said last, and what a leader did about it.
+  std::atomic<bool> stuck_ = false;
+  size_t hand_overs_ = 0;
+  TimePoint next_hand_over_{};
   std::list<ProposalPtr> proposals_;
   std::optional<Error> failed_;
   std::optional<TimePoint> closed_at_;

@@ -216,6 +216,55 @@ TEST(RaftLogGroup, AFollowerAcknowledgesWhatIsOnItsDiskAndNothingBefore) {
   EXPECT_EQ(group.log(leader).status().term, term);
 }
 
+/// A leader whose device does not take what it writes any more.
+class StuckLeader : public ::testing::Test {
+ protected:
+  StuckLeader() { group.start_all(kAll); }
+  ~StuckLeader() override { disk(first).set_fault({}); }
+  sim::SimDisk& disk(NodeId id) { return group.at(id).node->disk(); }
+  void expect_another_takes_over() {
+    // Of itself it does not know yet.
+    std::optional<Result<>> outcome;
+    group.propose(first, "a", outcome);
+    EXPECT_TRUE(group.until(
+        [&] {
+          const auto leader = group.leads_now();
+          return leader && *leader != first && !group.at(first).leads;
+        },
+        5s));
+    EXPECT_TRUE(group.propose(other_than(first), "b"));
+  }
+  RaftGroup group{31};
+  const NodeId first = *group.leader();
+};
+
+TEST_F(StuckLeader, ALeaderWithoutSpaceHandsOver) {
+  disk(first).fail_all(sim::DiskOp::write, Errc::disk_full);
+  expect_another_takes_over();
+  EXPECT_TRUE(group.log(first).stuck());
+  disk(first).set_fault({});
+  EXPECT_TRUE(group.until([&] { return group.agree() && !group.log(first).stuck(); }));
+}
+
+TEST_F(StuckLeader, ALeaderWhoseDeviceDoesNotAnswerHandsOver) {
+  disk(first).set_latency(sim::DiskOp::sync, 20s, 20s);
+  expect_another_takes_over();
+  disk(first).set_latency(sim::DiskOp::sync, 1ms, 1ms);
+  EXPECT_TRUE(group.until([&] { return group.agree(); }, 60s));
+}
+
+TEST_F(StuckLeader, NobodyIsElectedWhereNobodyHasSpace) {
+  for (const NodeId id : kAll) disk(id).fail_all(sim::DiskOp::write, Errc::disk_full);
+  std::optional<Result<>> outcome;
+  group.propose(first, "a", outcome);
+  const uint64_t term = group.log(first).status().term;
+  group.simulator().run_for(8s);
+  for (const NodeId id : kAll) EXPECT_EQ(group.log(id).status().term, term);
+  for (const NodeId id : kAll) disk(id).set_fault({});
+  EXPECT_TRUE(group.until([&] { return outcome && group.agree(); }));
+  EXPECT_TRUE(outcome->has_value());
+}
+
 /// Kills, restarts, cuts and losses; what was acknowledged stays, and all agree in the end.
 void run_chaos(uint64_t seed) {
   std::deque<std::pair<std::string, std::optional<Result<>>>> proposals;

@@ -2,14 +2,11 @@
 #include <string>
 
 #include "broker/metadata/raft_log.h"
-#include "broker/metadata/wal_frame.h"
 
 /// RaftLog: the way of a command, from whoever proposes it to where it is applied.
 namespace sluice::broker {
 namespace {
 
-/// What a frame needs besides the command.
-constexpr size_t kRoomInFrame = 1_MiB;
 constexpr Duration kPause = 50ms;
 
 /// Said by who did not put it into the log, or does not know: another attempt may do it.
@@ -46,13 +43,13 @@ Result<> RaftLog::refusal(const std::vector<std::byte>& command) const {
   if (failed_) return fail(*failed_);
   if (storage_->full()) return fail(Errc::disk_full, "no space is left for the metadata log");
   if (command.empty()) return fail(Errc::invalid_argument, "metadata: an empty change");
-  if (command.size() > wal::kMaxPayload - kRoomInFrame) {
+  if (command.size() > kMostCommandBytes) {
     return fail(Errc::invalid_argument, "metadata: a change of " + std::to_string(command.size()) +
                                             " bytes is larger than " +
-                                            std::to_string(wal::kMaxPayload - kRoomInFrame) +
+                                            std::to_string(kMostCommandBytes) +
                                             "; make it in several steps");
   }
-  return {};
+  return ports_.subscriber.check ? ports_.subscriber.check(command) : Result<>{};
 }
 
 RaftLog::ProposalPtr RaftLog::start(std::vector<std::byte> command) {

@@ -34,7 +34,11 @@ class RaftLogTest : public ::testing::Test {
               snapshot_ = as_text(data);
               return {};
             },
-            .snapshot = [this] { return bytes_of("state of " + std::to_string(applied_.size())); }};
+            .snapshot = [this] { return bytes_of("state of " + std::to_string(applied_.size())); },
+            .check = [](ByteView command) -> Result<> {
+              if (as_text(command) == "nonsense") return fail(Errc::unsupported);
+              return {};
+            }};
   }
   Result<> open() {
     applied_.clear();
@@ -131,12 +135,22 @@ TEST_F(RaftLogTest, ACommandTooLargeForTheLogFailsAlone) {
   std::optional<Result<>> first, huge, second;
   simulator_.start_on(control(), propose("first", first));
   // These two come while the first one is under way, so that they could share a commit.
-  simulator_.start_on(control(), propose(std::string(65_MiB, 'x'), huge));
+  simulator_.start_on(control(), propose(std::string(kMostCommandBytes + 1, 'x'), huge));
   simulator_.start_on(control(), propose("second", second));
   ASSERT_TRUE(simulator_.run_until([&] { return first && huge && second; }, 10s));
   EXPECT_TRUE(first->has_value());
   EXPECT_EQ(huge->error().code(), Errc::invalid_argument);
   EXPECT_TRUE(second->has_value());
+  close();
+}
+
+TEST_F(RaftLogTest, ACommandThatNobodyWouldUnderstandDoesNotGetIntoTheLog) {
+  ASSERT_TRUE(open());
+  const uint64_t last = log_->status().last;
+  EXPECT_EQ(propose("nonsense").error(), Errc::unsupported);
+  const auto here = simulator_.run_on(control(), log_->propose_here(bytes_of("nonsense")));
+  EXPECT_EQ(here.error(), Errc::unsupported);
+  EXPECT_EQ(log_->status().last, last);
   close();
 }
 
@@ -218,6 +232,23 @@ TEST_F(RaftLogTest, AFullDiskDelaysWhatWasProposedAndRefusesWhatComesThen) {
   ASSERT_TRUE(simulator_.run_until([&] { return first.has_value(); }, 1s));
   EXPECT_TRUE(first->has_value());
   EXPECT_TRUE(propose("third"));
+  close();
+}
+
+TEST_F(RaftLogTest, ASnapshotThatFindsNoSpaceLeavesNothingAndIsNotTriedAgainAtOnce) {
+  ASSERT_TRUE(open());
+  int tries = 0;
+  node_.disk().set_fault([&](const sim::DiskCall& call) -> std::optional<Errc> {
+    if (call.op != sim::DiskOp::write || !call.path.ends_with(".tmp")) return std::nullopt;
+    ++tries;
+    return Errc::disk_full;
+  });
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(propose(std::to_string(i) + std::string(200, 'x')));
+  EXPECT_EQ(tries, 1);
+  EXPECT_EQ(files("snapshot-"), 0u);
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(propose(std::to_string(i) + std::string(40'000, 'x')));
+  EXPECT_EQ(tries, 2);
+  node_.disk().set_fault({});
   close();
 }
 

@@ -10,6 +10,10 @@ namespace {
 /// Steps are merged up to about so much.
 constexpr size_t kGroupBytes = 16_MiB;
 constexpr Duration kRetryWhenFull = 100ms;
+constexpr Duration kStuckAfter = 1s;
+/// A snapshot that failed is tried again after so much more of the log: it may have taken the last
+/// space, which the log needs more.
+constexpr uint64_t kSnapshotPause = 1_MiB;
 
 }  // namespace
 
@@ -34,8 +38,21 @@ void RaftStorage::save(WalSnapshot snapshot) {
 
 void RaftStorage::enqueue(Step step) {
   if (failed_ || closed_) return;
+  step.since = io::Loop::current()->now();
   queue_.push_back(std::move(step));
   if (!std::exchange(writing_, true)) writes_.start(write_all());
+}
+
+bool RaftStorage::stuck(TimePoint now) const {
+  if (full_) return true;
+  const auto oldest = waiting_since_   ? waiting_since_
+                      : queue_.empty() ? std::nullopt
+                                       : std::optional(queue_.front().since);
+  return oldest && now - *oldest >= kStuckAfter;
+}
+
+bool RaftStorage::snapshot_due(uint64_t every_bytes) const {
+  return wal_->bytes_since_snapshot() >= std::max(every_bytes, snapshot_not_before_);
 }
 
 size_t RaftStorage::size_of(const WalBatch& batch) {
@@ -78,12 +95,14 @@ io::Task<void> RaftStorage::write_all() {
       co_await save_own(std::move(*step.own));
       continue;
     }
+    waiting_since_ = step.since;
     Result<> written = co_await write(step);
     while (!written && written.error() == Errc::disk_full) {
       if (!co_await wait_for_space()) break;
       written = co_await write(step);
     }
     full_ = false;
+    waiting_since_.reset();
     if (written) {
       ports_.on_written(std::move(step.written));
     } else if (!closed_ || written.error() != Errc::disk_full) {
@@ -120,9 +139,11 @@ io::Task<void> RaftStorage::save_own(WalSnapshot snapshot) {
   if (index > snapshot_index_) {
     if (auto saved = co_await wal_->save_snapshot(std::move(snapshot)); saved) {
       snapshot_index_ = index;
+      snapshot_not_before_ = 0;
       ports_.on_snapshot(index);
     } else {
-      // The log still has everything; it is tried again after the next entry.
+      // The log still has everything.
+      snapshot_not_before_ = wal_->bytes_since_snapshot() + kSnapshotPause;
       ports_.log.warning("metadata snapshot failed", {{"cause", saved.error().message()}});
     }
   }

@@ -41,9 +41,12 @@ class RaftStorage {
   /// After what was added before. One at a time.
   void save(WalSnapshot snapshot);
   bool saving() const { return saving_; }
-  uint64_t bytes_since_snapshot() const { return wal_->bytes_since_snapshot(); }
   /// The device has no space: what was added waits until there is some.
   bool full() const { return full_; }
+  /// Nothing becomes durable: the device is full, or has been at one write for a second and more.
+  bool stuck(TimePoint now) const;
+  /// After so many bytes of log, and a while after one that found no space.
+  bool snapshot_due(uint64_t every_bytes) const;
   /// Writes what was added, unless the device is full.
   io::Task<void> close();
 
@@ -52,6 +55,8 @@ class RaftStorage {
     Written written;
     WalBatch batch;
     bool must_sync = false;
+    /// When the oldest of it was added.
+    TimePoint since{};
     /// Of our own, and nothing else in this step.
     std::optional<WalSnapshot> own;
   };
@@ -72,6 +77,10 @@ class RaftStorage {
   /// What waits for the next write: where the log begins, a commit index that is worth none.
   WalBatch carried_;
   uint64_t snapshot_index_ = 0;
+  /// Bytes of log before which no snapshot is tried again.
+  uint64_t snapshot_not_before_ = 0;
+  /// Of the step that is being written.
+  std::optional<TimePoint> waiting_since_;
   std::deque<Step> queue_;
   bool writing_ = false;
   bool saving_ = false;

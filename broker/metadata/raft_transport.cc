@@ -3,19 +3,17 @@
 #include <utility>
 
 #include "base/crc32c.h"
+#include "broker/metadata/raft_core.h"
 
 namespace sluice::broker {
 
 PeerRaftTransport::PeerRaftTransport(RaftTransportPorts ports, RaftTransportOptions options)
     : ports_(std::move(ports)), options_(options) {}
 
-bool PeerRaftTransport::is_snapshot(ByteView message) {
-  // eraftpb.Message: its type is field 1, written first; MsgSnapshot is 7.
-  return message.size() >= 2 && message[0] == std::byte{0x08} && message[1] == std::byte{0x07};
-}
-
 void PeerRaftTransport::send(NodeId to, std::vector<std::byte> message) {
   if (stopped_) return;
+  // Else whoever makes up names would leave a lane for each.
+  if (!known(to)) return lost(to, message);
   Lane& lane = lanes_[to];
   while (!lane.queue.empty() && lane.queued_bytes + message.size() > options_.max_queued_bytes) {
     drop_oldest(to, lane);
@@ -39,7 +37,7 @@ void PeerRaftTransport::drop_oldest(NodeId to, Lane& lane) {
 
 void PeerRaftTransport::lost(NodeId to, ByteView message) {
   ports_.dropped.add(io::Loop::current()->index());
-  if (is_snapshot(message)) ports_.snapshot_sent(to, false);
+  if (RaftCore::carries_snapshot(message)) ports_.snapshot_sent(to, false);
   ports_.unreachable(to);
 }
 
@@ -77,9 +75,17 @@ io::Task<void> PeerRaftTransport::deliver(NodeId to, std::vector<std::byte> mess
     lost(to, message);
   } else {
     ports_.sent.add(io::Loop::current()->index());
-    if (is_snapshot(message)) ports_.snapshot_sent(to, true);
+    if (RaftCore::carries_snapshot(message)) ports_.snapshot_sent(to, true);
   }
   pump(to);
+  forget_idle(to);
+}
+
+/// Of who left.
+void PeerRaftTransport::forget_idle(NodeId to) {
+  const auto lane = lanes_.find(to);
+  if (lane == lanes_.end() || known(to)) return;
+  if (lane->second.in_flight == 0 && lane->second.queue.empty()) lanes_.erase(lane);
 }
 
 io::Task<void> PeerRaftTransport::stop() {

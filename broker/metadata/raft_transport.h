@@ -37,13 +37,12 @@ class PeerRaftTransport {
  public:
   explicit PeerRaftTransport(RaftTransportPorts ports, RaftTransportOptions options = {});
 
-  /// Never waits; may drop, and says so.
+  /// Never waits; may drop, and says so. What is for nobody that we know is dropped.
   void send(NodeId to, std::vector<std::byte> message);
+  /// Peers to whom something went that are not forgotten yet.
+  size_t lanes() const { return lanes_.size(); }
   /// Drops what waits; before the peers are stopped or after.
   io::Task<void> stop();
-
-  /// Whether an encoded message carries a snapshot.
-  static bool is_snapshot(ByteView message);
 
  private:
   struct Lane {
@@ -57,6 +56,8 @@ class PeerRaftTransport {
   void drop_oldest(NodeId to, Lane& lane);
   io::Task<void> deliver(NodeId to, std::vector<std::byte> message);
   void lost(NodeId to, ByteView message);
+  bool known(NodeId to) const { return ports_.membership.address_of(to).has_value(); }
+  void forget_idle(NodeId to);
 
   RaftTransportPorts ports_;
   const RaftTransportOptions options_;

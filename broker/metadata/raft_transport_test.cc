@@ -83,8 +83,15 @@ TEST_F(RaftTransportTest, ADeadPeerIsReportedAndHoldsNobodyUp) {
   EXPECT_THAT(unreachable, ElementsAre(NodeId{3}));
 }
 
+TEST_F(RaftTransportTest, WhatIsForNobodyThatIsKnownLeavesNothingBehind) {
+  for (int id = 100; id < 120; ++id) send({"to whom?"}, id);
+  EXPECT_EQ(unreachable.size(), 20U);
+  EXPECT_EQ(transport.lanes(), 0U);
+}
+
 TEST_F(RaftTransportTest, WhatBecameOfASnapshotIsReported) {
-  const std::string snapshot = "\x08\x07 and so on";
+  // Behind the checksum that the consensus seals its messages with.
+  const std::string snapshot = "seal\x08\x07 and so on";
   send({snapshot}, 2);
   EXPECT_TRUE(sim.run_until([&] { return !snapshots.empty(); }, 5s));
   send({snapshot}, 3);

@@ -20,7 +20,8 @@ MetadataSubscriber MetadataStore::subscriber() {
             publish(std::move(restored));
             return {};
           },
-          .snapshot = [this] { return encode_snapshot(*image()); }};
+          .snapshot = [this] { return encode_snapshot(*image()); },
+          .check = check};
 }
 
 void MetadataStore::publish(MetadataImage image) {
@@ -38,6 +39,20 @@ io::Task<void> MetadataStore::reached(uint64_t index) {
     if (image()->version >= index) co_return;
     co_await published_.wait(ticket);
   }
+}
+
+Result<> MetadataStore::check(ByteView bytes) {
+  cluster::MetadataCommand command;
+  if (!command.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return fail(Errc::invalid_request, "a metadata command does not decode");
+  }
+  for (const cluster::MetadataRecord& record : command.records()) {
+    if (record.record_case() != cluster::MetadataRecord::RECORD_NOT_SET) continue;
+    return fail(Errc::unsupported,
+                "a metadata command has a record that this broker's version does not know; update "
+                "all brokers before what is new is used");
+  }
+  return {};
 }
 
 Result<> MetadataStore::apply(uint64_t index, ByteView bytes) {

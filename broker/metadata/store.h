@@ -45,6 +45,7 @@ class MetadataStore {
  private:
   void publish(MetadataImage image);
   Result<> apply(uint64_t index, ByteView bytes);
+  static Result<> check(ByteView bytes);
 
   Random& random_;
   MetadataLog* log_ = nullptr;

@@ -19,12 +19,15 @@ std::string numbered(const char* prefix, uint64_t number) {
   return name.data();
 }
 
+/// Not on the control loop, which ticks.
+constexpr io::Lane kLargeWrites = io::Lane::background;
+
 io::Task<Result<>> write_zeros(io::File& file, uint64_t from, uint64_t to) {
   static constexpr std::array<std::byte, 64_KiB> kZeros{};
   while (from < to) {
     const std::array<ByteView, 1> part = {
         ByteView(kZeros).first(std::min<uint64_t>(kZeros.size(), to - from))};
-    CO_RETURN_IF_ERROR(co_await file.write_at(from, part, io::Lane::commit));
+    CO_RETURN_IF_ERROR(co_await file.write_at(from, part, kLargeWrites));
     from += part[0].size();
   }
   co_return Result<>{};
@@ -43,13 +46,17 @@ io::Task<Result<>> Wal::append(WalBatch batch) {
   if (failed_) co_return fail(*failed_);
   const std::optional<HardState> hard_state = batch.hard_state;
   std::vector<std::byte> payload = wal::encode_batch(batch);
-  // A file that stands alone must know the hard state too.
-  if (file_ == nullptr || position_ + wal::frame_size(payload.size()) > file_bytes_) {
+  const auto fits = [&] {
+    return file_ != nullptr && position_ + wal::frame_size(payload.size()) <= file_bytes_;
+  };
+  // A file that stands alone must know the hard state too; its first frame may come long after its
+  // header, when one before found no space, or after a crash between the two.
+  if (!fits() || position_ == wal::kFileHeaderSize) {
     if (!batch.hard_state) batch.hard_state = hard_state_;
     payload = wal::encode_batch(batch);
-    if (payload.size() <= wal::kMaxPayload) {
-      CO_RETURN_IF_ERROR(co_await roll(wal::kFileHeaderSize + wal::frame_size(payload.size())));
-    }
+  }
+  if (!fits() && payload.size() <= wal::kMaxPayload) {
+    CO_RETURN_IF_ERROR(co_await roll(wal::kFileHeaderSize + wal::frame_size(payload.size())));
   }
   if (payload.size() > wal::kMaxPayload) {
     co_return fail(Errc::invalid_argument,
@@ -150,7 +157,7 @@ io::Task<Result<>> Wal::install_snapshot(WalSnapshot snapshot) {
 
 io::Task<Result<>> Wal::replace_snapshot(const WalSnapshot& snapshot) {
   co_return co_await io::replace_file(disk_, directory_ + "/" + wal_snapshot_name(snapshot.index),
-                                      wal::encode_snapshot(snapshot));
+                                      wal::encode_snapshot(snapshot), kLargeWrites);
 }
 
 io::Task<Result<>> Wal::remove_covered(uint64_t snapshot_index) {

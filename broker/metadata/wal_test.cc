@@ -132,6 +132,26 @@ TEST_F(WalTest, HardStateOutlivesTheFilesItWasWrittenIn) {
   EXPECT_EQ(open(512)->hard_state, (HardState{3, 1, 0}));
 }
 
+TEST_F(WalTest, TheFirstFrameOfAFileHasTheHardStateAlsoWhenItCameLate) {
+  ASSERT_TRUE(open(512));
+  ASSERT_TRUE(
+      run(wal_->append({.truncate_from = {}, .entries = {}, .hard_state = HardState{3, 1, 0}})));
+  // The second file gets its header, and then there is no space for its first frame.
+  disk().set_fault([](const sim::DiskCall& call) -> std::optional<Errc> {
+    const bool second = call.path.ends_with(wal_file_name(2));
+    if (call.op != sim::DiskOp::write || !second || call.position != 64) return std::nullopt;
+    return Errc::disk_full;
+  });
+  uint64_t next = 1;
+  while (append(next, "entry")) ++next;
+  disk().set_fault({});
+  ASSERT_TRUE(append(next, "entry"));
+  ASSERT_EQ(wal_files(), 2u);
+  ASSERT_TRUE(run(wal_->save_snapshot({next - 1, 1, bytes_of("state")})));
+  ASSERT_TRUE(run(disk().remove(std::string(kDirectory) + "/" + wal_file_name(1))));
+  EXPECT_EQ(open(512)->hard_state, (HardState{3, 1, 0}));
+}
+
 TEST_F(WalTest, AFullDiskRefusesAndLeavesEverythingAsItWas) {
   ASSERT_TRUE(open(512));
   append_many(1, 5);

@@ -46,6 +46,11 @@ class ClusterMessages : public PeerWorld {
     request.mutable_raft()->set_crc(crc32c(as_bytes(payload)));
     return request;
   }
+  static native::RequestHeader propose(std::string_view command) {
+    native::RequestHeader request;
+    request.mutable_propose()->set_crc(crc32c(as_bytes(command)));
+    return request;
+  }
   static native::RequestHeader heartbeat() {
     native::RequestHeader request;
     request.mutable_heartbeat()->set_node_id(1);
@@ -81,21 +86,52 @@ TEST_F(ClusterMessages, AMessageOfAnotherClusterIsRefusedWithBothIds) {
   EXPECT_THAT(them->consensus.received, IsEmpty());
 }
 
+TEST_F(ClusterMessages, WhoSpeaksForTheConsensusIsWhoSaidHello) {
+  auto message = raft("m");
+  message.mutable_raft()->set_from(3);
+  EXPECT_EQ(call(message, "m").error(), Errc::invalid_request);
+  dial("");
+  EXPECT_EQ(call(raft("m"), "m").error(), Errc::wrong_cluster);
+  EXPECT_THAT(them->consensus.received, IsEmpty());
+}
+
+TEST_F(ClusterMessages, OnlyASnapshotIsALargeMessageOfTheConsensus) {
+  std::string large(11_MiB, 'm');
+  EXPECT_EQ(call(raft(large), large).error(), Errc::frame_too_large);
+  EXPECT_THAT(them->consensus.received, IsEmpty());
+  large.replace(4, 2, "\x08\x07");
+  EXPECT_TRUE(call(raft(large), large));
+  EXPECT_EQ(them->consensus.received.size(), 1U);
+}
+
+TEST_F(ClusterMessages, WhatIsLargeBetweenBrokersIsOfTheConsensus) {
+  const std::string large(5_MiB, 'x');
+  EXPECT_EQ(call(heartbeat(), large).error(), Errc::frame_too_large);
+  dial("C");
+  EXPECT_TRUE(call(raft(large), large));
+  EXPECT_TRUE(call(propose(large), large));
+  // One that does not name our cluster has a client's limits, and a client's memory.
+  dial("");
+  EXPECT_EQ(call(heartbeat(), large).error(), Errc::malformed_frame);
+}
+
 TEST_F(ClusterMessages, ABrokerWithoutAClusterIsNoMember) {
   dial("");
   EXPECT_EQ(call(heartbeat()).error(), Errc::wrong_cluster);
-  native::RequestHeader propose;
-  propose.mutable_propose();
-  EXPECT_EQ(call(propose, "command").error(), Errc::wrong_cluster);
+  EXPECT_EQ(call(propose("command"), "command").error(), Errc::wrong_cluster);
   EXPECT_THAT(them->consensus.proposed, IsEmpty());
 }
 
 TEST_F(ClusterMessages, AProposalIsAnsweredWithItsIndex) {
-  native::RequestHeader propose;
-  propose.mutable_propose();
-  EXPECT_EQ(call(propose, "one")->header.propose().index(), 1U);
-  EXPECT_EQ(call(propose, "two")->header.propose().index(), 2U);
+  EXPECT_EQ(call(propose("one"), "one")->header.propose().index(), 1U);
+  EXPECT_EQ(call(propose("two"), "two")->header.propose().index(), 2U);
   EXPECT_THAT(them->consensus.proposed, ElementsAre("one", "two"));
+}
+
+TEST_F(ClusterMessages, ADamagedProposalIsNotMade) {
+  EXPECT_EQ(call(propose("command"), "commend").error(), Errc::connection_failed);
+  EXPECT_THAT(them->consensus.proposed, IsEmpty());
+  EXPECT_EQ(them->ports.corrupt_messages.value(), 1U);
 }
 
 TEST_F(ClusterMessages, HeartbeatsComeToTheController) {
@@ -168,9 +204,7 @@ TEST_F(ClusterMessages, BeforeThereIsAClusterOnlyDiscoverIsAnswered) {
   EXPECT_EQ(answer->header.discover().self().node_id(), 3);
   EXPECT_EQ(answer->header.discover().self().cluster_id(), "");
   EXPECT_EQ(call(heartbeat()).error(), Errc::recovering);
-  native::RequestHeader propose;
-  propose.mutable_propose();
-  EXPECT_EQ(call(propose, "command").error(), Errc::recovering);
+  EXPECT_EQ(call(propose("command"), "command").error(), Errc::recovering);
 }
 
 TEST_F(ClusterMessages, ClientsAreSentElsewhereUntilTheBrokerServes) {

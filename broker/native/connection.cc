@@ -1,8 +1,11 @@
 #include "broker/native/connection.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <string>
 
 #include <google/protobuf/arena.h>
+#include <google/protobuf/io/coded_stream.h>
 
 #include "broker/native/api.h"
 #include "broker/native/wire.h"
@@ -13,6 +16,25 @@ namespace {
 
 /// Before the hello nobody needs more.
 constexpr size_t kMaxHelloFrame = 4096;
+
+/// What brokers ask each other is small, except what the consensus carries.
+constexpr size_t kMaxPeerFrame = 4_MiB;
+/// Of a header: the correlation id, and the tag of the request behind it.
+constexpr size_t kMostBeforeRequest = 16;
+
+/// Whether a header begins as one of raft or propose does, whose bytes are the payload's.
+bool is_consensus(ByteView header) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(header.data()),
+                                            static_cast<int>(header.size()));
+  uint32_t tag = in.ReadTag();
+  uint64_t correlation_id = 0;
+  if (tag == native::RequestHeader::kCorrelationIdFieldNumber << 3) {
+    if (!in.ReadVarint64(&correlation_id)) return false;
+    tag = in.ReadTag();
+  }
+  const uint32_t request = tag >> 3;
+  return request == native::RequestHeader::kRaft || request == native::RequestHeader::kPropose;
+}
 
 google::protobuf::ArenaOptions arena_in(Exchange& exchange) {
   google::protobuf::ArenaOptions options;
@@ -30,8 +52,20 @@ Result<FrameHead> NativeConnection::measure(ByteView begin) {
   if (begin.size() < native::kPrefixSize) return FrameHead{};
   const size_t most = agreed_ ? worker_.options().max_frame_bytes : kMaxHelloFrame;
   ASSIGN_OR_RETURN(const auto prefix, native::decode_prefix(begin, most));
-  return FrameHead{.size = prefix.frame_size(),
-                   .traffic = broker_ ? TrafficClass::control : TrafficClass::client};
+  const size_t size = prefix.frame_size();
+  if (!is_peer()) return FrameHead{.size = size, .traffic = TrafficClass::client};
+  if (size > kMaxPeerFrame) {
+    const ByteView header = begin.subspan(native::kPrefixSize);
+    if (header.size() < std::min<size_t>(prefix.header_size, kMostBeforeRequest)) {
+      return FrameHead{};
+    }
+    if (!is_consensus(header)) {
+      return fail(Errc::frame_too_large,
+                  "a frame of " + std::to_string(size) + " bytes of a broker; only raft and " +
+                      "propose may have more than " + std::to_string(kMaxPeerFrame));
+    }
+  }
+  return FrameHead{.size = size, .traffic = TrafficClass::control};
 }
 
 io::Task<void> NativeConnection::handle(Exchange& exchange) {
@@ -174,7 +208,7 @@ bool is_never_delayed(Request::RequestCase request) { return request >= Request:
 io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   Exchange& exchange = call.exchange;
   if (call.payload.empty() && exchange.frame.size() <= kForgottenBytes) exchange.release_frame();
-  const bool delayed = !broker_ && !is_never_delayed(call.request.request_case());
+  const bool delayed = !is_peer() && !is_never_delayed(call.request.request_case());
   if (delayed) exchange.delay = worker_.pressure().request_delay;
   if (!keeps_order(call.request.request_case())) exchange.release_order();
   if (auto result = co_await answer(call); !result) {

@@ -37,10 +37,12 @@ class NativeConnection final : public Protocol {
 
   /// The hello was agreed on; only then other requests and frames of full size are taken.
   void agree() { agreed_ = true; }
-  /// A broker said hello: its requests keep the cluster alive and are never delayed.
+  /// A broker said hello. Those of one that names our cluster, or any while we have none, keep the
+  /// cluster alive and are never delayed.
   struct Broker {
     NodeId id{-1};
     std::string cluster_id;
+    bool of_ours = false;
   };
   void agree_with(Broker broker) {
     broker_ = std::move(broker);
@@ -52,6 +54,7 @@ class NativeConnection final : public Protocol {
   FetchSession& fetch_session();
 
  private:
+  bool is_peer() const { return broker_ && broker_->of_ours; }
   io::Task<void> answer_any(Exchange& exchange, ByteView header, MutableBytes payload);
   io::Task<void> dispatch(NativeCall& call);
   Result<> check(const native::RequestHeader& request, ByteView payload) const;

@@ -27,14 +27,16 @@ Result<> agree(NativeCall& call) {
     return {};
   }
   const std::string ours = call.connection.front_end().cluster_id();
-  if (!ours.empty() && !hello.cluster_id().empty() && ours != hello.cluster_id()) {
+  // Who names no cluster may join ours; until then it is a client.
+  const bool of_ours = ours.empty() || ours == hello.cluster_id();
+  if (!of_ours && !hello.cluster_id().empty()) {
     call.exchange.response.close_after = true;
     return fail(Errc::wrong_cluster, "broker " + std::to_string(hello.broker_id()) +
                                          " belongs to cluster " + hello.cluster_id() +
                                          ", this one to " + ours +
                                          "; check the addresses and seeds of both");
   }
-  call.connection.agree_with({NodeId{hello.broker_id()}, hello.cluster_id()});
+  call.connection.agree_with({NodeId{hello.broker_id()}, hello.cluster_id(), of_ours});
   return {};
 }
 

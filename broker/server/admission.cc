@@ -6,7 +6,7 @@ namespace sluice::broker {
 
 void Grant::release() {
   if (auto* admission = std::exchange(admission_, nullptr)) {
-    admission->give_back(*account_, bytes_);
+    admission->give_back(traffic_, *account_, bytes_);
     account_.reset();
   }
 }
@@ -23,9 +23,10 @@ Admission::Refusal Admission::take(TrafficClass traffic, AddressAccount& account
     used_.fetch_sub(bytes);
     return Refusal::total;
   }
-  const size_t before = account.bytes.fetch_add(bytes);
-  if (traffic == TrafficClass::client && before != 0 && before + bytes > limits_.per_address) {
-    account.bytes.fetch_sub(bytes);
+  auto& held = account.bytes[static_cast<size_t>(traffic)];
+  const size_t before = held.fetch_add(bytes);
+  if (before != 0 && before + bytes > limits_.per_address) {
+    held.fetch_sub(bytes);
     used_.fetch_sub(bytes);
     return Refusal::address;
   }
@@ -37,7 +38,7 @@ std::optional<Grant> Admission::try_admit(TrafficClass traffic,
                                           size_t bytes) {
   // Others wait already: behind them.
   if (waiting_[static_cast<size_t>(traffic)].load() != 0) return std::nullopt;
-  if (take(traffic, *account, bytes) == Refusal::none) return Grant(*this, account, bytes);
+  if (take(traffic, *account, bytes) == Refusal::none) return Grant(*this, traffic, account, bytes);
   if (waiting() != 0) {
     for (auto waiters : {TrafficClass::control, TrafficClass::client}) serve(waiters);
   }
@@ -54,7 +55,7 @@ io::Task<Result<Grant>> Admission::admit(Waiter& waiter) {
   // What was given back before the waiter was counted is seen here, all later by give_back().
   serve(waiter.traffic);
   if (!co_await waiter.admitted) co_return fail(Errc::cancelled);
-  co_return Grant(*this, waiter.account, waiter.bytes);
+  co_return Grant(*this, waiter.traffic, waiter.account, waiter.bytes);
 }
 
 void Admission::cancel(Waiter& waiter) {
@@ -67,8 +68,8 @@ void Admission::cancel(Waiter& waiter) {
   serve(waiter.traffic);
 }
 
-void Admission::give_back(AddressAccount& account, size_t bytes) {
-  account.bytes.fetch_sub(bytes);
+void Admission::give_back(TrafficClass given, AddressAccount& account, size_t bytes) {
+  account.bytes[static_cast<size_t>(given)].fetch_sub(bytes);
   used_.fetch_sub(bytes);
   for (auto traffic : {TrafficClass::control, TrafficClass::client}) {
     if (waiting_[static_cast<size_t>(traffic)].load() != 0) serve(traffic);

@@ -23,7 +23,8 @@ class Admission;
 struct AddressAccount {
   std::string host;
   size_t connections = 0;  // under the lock of Addresses
-  std::atomic<size_t> bytes{0};
+  /// By class: a broker shall not wait for clients beside it.
+  std::array<std::atomic<size_t>, kTrafficClasses> bytes{};
 };
 
 /// Bytes of frames that are let in; gives them back when it dies, on any thread.
@@ -33,11 +34,13 @@ class [[nodiscard]] Grant {
   Grant(Grant&& other) noexcept
       : admission_(std::exchange(other.admission_, nullptr)),
         account_(std::move(other.account_)),
+        traffic_(other.traffic_),
         bytes_(std::exchange(other.bytes_, 0)) {}
   Grant& operator=(Grant&& other) noexcept {
     Grant taken(std::move(other));
     std::swap(admission_, taken.admission_);
     std::swap(account_, taken.account_);
+    std::swap(traffic_, taken.traffic_);
     std::swap(bytes_, taken.bytes_);
     return *this;
   }
@@ -48,17 +51,19 @@ class [[nodiscard]] Grant {
 
  private:
   friend class Admission;
-  Grant(Admission& admission, std::shared_ptr<AddressAccount> account, size_t bytes)
-      : admission_(&admission), account_(std::move(account)), bytes_(bytes) {}
+  Grant(Admission& admission, TrafficClass traffic, std::shared_ptr<AddressAccount> account,
+        size_t bytes)
+      : admission_(&admission), account_(std::move(account)), traffic_(traffic), bytes_(bytes) {}
   Admission* admission_ = nullptr;
   std::shared_ptr<AddressAccount> account_;
+  TrafficClass traffic_ = TrafficClass::client;
   size_t bytes_ = 0;
 };
 
 /// Lets frames into memory: all of a frame or nothing, first come first served within a class, so
 /// that a large frame is not starved by small ones; what is not let in stays in the kernel's
-/// buffers. A fixed part is kept for the control class. Clients at one address hold at most a
-/// share, but always one frame: who waits for its own share holds up nobody else. Thread-safe.
+/// buffers. A fixed part is kept for the control class. One address holds at most a share in each
+/// class, but always one frame: who waits for its own share holds up nobody else. Thread-safe.
 class Admission {
  public:
   struct Limits {
@@ -66,7 +71,7 @@ class Admission {
     size_t total = 0;
     /// Of these, bytes that only the control class may use.
     size_t control_reserve = 0;
-    /// Bytes of frames of one address.
+    /// Bytes of frames of one address and class.
     size_t per_address = 0;
   };
   explicit Admission(Limits limits) : limits_(limits) {}
@@ -117,7 +122,7 @@ class Admission {
                                             : limits_.total - limits_.control_reserve;
   }
   Refusal take(TrafficClass traffic, AddressAccount& account, size_t bytes);
-  void give_back(AddressAccount& account, size_t bytes);
+  void give_back(TrafficClass traffic, AddressAccount& account, size_t bytes);
   void serve(TrafficClass traffic);
   void link(Waiter& waiter);
   void unlink(Waiter& waiter);

@@ -81,6 +81,15 @@ TEST_F(AdmissionTest, HoldsOneAddressToItsShareAndNobodyElse) {
   EXPECT_TRUE(greedy.grant && greedy.grant->has_value());
 }
 
+TEST_F(AdmissionTest, HoldsOneAddressToItsShareAlsoInTheControlClass) {
+  auto held = admission.try_admit(TrafficClass::control, a, 300);
+  auto beside = admission.try_admit(TrafficClass::client, a, 300);
+  EXPECT_TRUE(beside) << "the classes of one address do not count together";
+  EXPECT_FALSE(admission.try_admit(TrafficClass::control, a, 201));
+  EXPECT_TRUE(admission.try_admit(TrafficClass::control, b, 400));
+  EXPECT_TRUE(admission.try_admit(TrafficClass::control, a, 200));
+}
+
 TEST_F(AdmissionTest, LetsAnAddressHaveOneFrameAboveItsShare) {
   auto large = admission.try_admit(TrafficClass::client, a, 800);
   EXPECT_TRUE(large);
@@ -117,7 +126,7 @@ TEST_F(AdmissionTest, CountsEveryByteBack) {
   }
   grants.clear();
   EXPECT_EQ(admission.bytes(), 0U);
-  EXPECT_EQ(a->bytes + b->bytes, 0U);
+  for (const auto& who : {a, b}) EXPECT_EQ(who->bytes[0] + who->bytes[1], 0U);
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ constexpr size_t kWorthWaiting = 64_KiB;
 constexpr size_t kMostWaiting = 256_KiB;
 /// Bytes a second below which a frame is too slow, whatever progress it makes.
 constexpr int64_t kSlowestFrame = 16_KiB;
+/// Of a broker's: its network is a cluster's, and what it holds is missing to the others.
+constexpr int64_t kSlowestPeerFrame = 1_MiB;
 
 }  // namespace
 
@@ -169,7 +171,9 @@ void Session::keep_pace() {
 
 void Session::expect_part() {
   const auto& timeout = worker_.options().frame_timeout;
-  const auto part = static_cast<size_t>(kSlowestFrame * timeout / std::chrono::seconds(1));
+  const bool of_peer = reader_.head().traffic == TrafficClass::control;
+  const int64_t slowest = of_peer ? kSlowestPeerFrame : kSlowestFrame;
+  const auto part = static_cast<size_t>(slowest * timeout / std::chrono::seconds(1));
   const size_t there = reader_.rest().size();
   const size_t missing = reader_.head().size - std::min(reader_.head().size, there);
   part_since_ = worker_.loop().now();

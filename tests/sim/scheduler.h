@@ -129,6 +129,7 @@ class SimExecutor final : public io::Executor {
   io::Loop& worker(size_t index) override;
   io::Loop& control() override { return *loops_.back(); }
   void pause_until(TrueTime time);
+  void pause_worker_until(size_t index, TrueTime time) { loops_.at(index)->pause_until(time); }
 
  protected:
   void submit(std::move_only_function<void()> work) override;

@@ -22,6 +22,10 @@ SimNode::SimNode(Scheduler& scheduler, SimNetwork& network, uint64_t id, std::st
 
 void SimNode::pause(Duration duration) { executor_.pause_until(scheduler_.now() + duration); }
 
+void SimNode::pause_worker(size_t index, Duration duration) {
+  executor_.pause_worker_until(index, scheduler_.now() + duration);
+}
+
 void SimNode::kill(Death death) {
   scheduler_.trace().note("kill", static_cast<uint64_t>(death));
   disk_.kill();

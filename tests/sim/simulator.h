@@ -45,6 +45,8 @@ class SimNode {
 
   /// None of its loops takes a step for that long; its clocks go on.
   void pause(Duration duration);
+  /// Only this one of its loops.
+  void pause_worker(size_t index, Duration duration);
   /// From this moment it has no effect on the world: what its disk holds stays as it is (the disk's
   /// image() and crash() say what is left), nothing it sends arrives. Its coroutines stay where
   /// they are and go on: every disk call, those in flight too, fails with disk_offline, every

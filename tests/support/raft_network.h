@@ -31,6 +31,8 @@ class RaftNetwork {
     uint32_t state = 0;
     uint64_t applied = 0;
     std::vector<std::string> commands;
+    /// Messages that it took for impossible.
+    uint64_t nonsense = 0;
     bool broken = false;
   };
   struct Packet {
@@ -53,6 +55,7 @@ class RaftNetwork {
   std::vector<Packet>& packets() { return packets_; }
   uint64_t trace() const { return trace_; }
   RaftSettings settings;
+  KeptEntries kept;
 
   void start(NodeId id) {
     Machine& machine = machines_[id];
@@ -154,7 +157,7 @@ class RaftNetwork {
     }
     durable.start.configuration = status(id).configuration;
     machine.durable_snapshot = snapshot_of(machine);
-    check(machine, core(id).compact(durable.start.index + 1));
+    check(machine, core(id).compact(durable.start.index, kept));
   }
   Result<RaftCore::Place> propose(NodeId id, const std::string& command) {
     auto place = core(id).propose(as_bytes(command));
@@ -217,6 +220,7 @@ class RaftNetwork {
   }
   void check(Machine& machine, const Result<>& result) {
     if (!result && result.error() == Errc::internal) machine.broken = true;
+    if (!result && result.error() == Errc::invalid_request) ++machine.nonsense;
   }
 
   SeededRandom random_;

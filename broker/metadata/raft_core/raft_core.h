@@ -32,6 +32,8 @@ void sluice_raft_free(SluiceRaft* raft);
 const char* sluice_raft_error(const SluiceRaft* raft);
 
 int32_t sluice_raft_tick(SluiceRaft* raft);
+/* While it is held it does not ask to be elected. */
+int32_t sluice_raft_hold(SluiceRaft* raft, bool held);
 int32_t sluice_raft_campaign(SluiceRaft* raft);
 int32_t sluice_raft_step(SluiceRaft* raft, uint64_t from, const uint8_t* message, size_t length);
 /* place: index and term of the entry. */
@@ -52,8 +54,9 @@ int32_t sluice_raft_apply_change(SluiceRaft* raft, const uint8_t* data, size_t l
 int32_t sluice_raft_applied(SluiceRaft* raft, uint64_t index);
 /* The state after the last applied entry, when status() says that a snapshot is wanted. */
 int32_t sluice_raft_offer_snapshot(SluiceRaft* raft, const uint8_t* data, size_t length);
-/* Entries before this one are not needed here any more. */
-int32_t sluice_raft_compact(SluiceRaft* raft, uint64_t first_kept);
+/* A snapshot stands for the entries up to `covered`. Of them the last ones stay, so many and so
+   many bytes of them at most. */
+int32_t sluice_raft_compact(SluiceRaft* raft, uint64_t covered, uint64_t entries, uint64_t bytes);
 int32_t sluice_raft_status(SluiceRaft* raft, const uint8_t** bytes, size_t* length);
 
 #ifdef __cplusplus

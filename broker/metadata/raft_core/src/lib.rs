@@ -1,9 +1,11 @@
 //! The C interface (raft_core.h says what each call means). A panic ends at this boundary and
 //! spoils the handle: every later call fails.
 
+mod check;
 mod flat;
 mod mirror;
 mod node;
+mod wire;
 
 use std::any::Any;
 use std::ffi::{c_char, CString};
@@ -111,13 +113,14 @@ macro_rules! simple_calls {
 
 simple_calls! {
     sluice_raft_tick => tick();
+    sluice_raft_hold => hold(held: bool);
     sluice_raft_campaign => campaign();
     sluice_raft_transfer => transfer(to: u64);
     sluice_raft_report_unreachable => report_unreachable(id: u64);
     sluice_raft_report_snapshot => report_snapshot(id: u64, arrived: bool);
     sluice_raft_persisted => persisted(number: u64);
     sluice_raft_applied => applied(index: u64);
-    sluice_raft_compact => compact(first_kept: u64);
+    sluice_raft_compact => compact(covered: u64, entries: u64, bytes: u64);
 }
 
 /// # Safety

@@ -10,6 +10,15 @@ pub fn names(conf: &ConfState, id: u64) -> bool {
     conf.get_voters().contains(&id) || conf.get_learners().contains(&id)
 }
 
+/// The most that stays of entries that a snapshot stands for.
+pub struct Kept {
+    pub entries: u64,
+    pub bytes: u64,
+}
+
+/// In one message; its receiver takes no more than a multiple of it (wire.rs).
+const MOST_ENTRIES: usize = 4096;
+
 #[derive(Default)]
 pub struct Mirror {
     hard_state: HardState,
@@ -55,12 +64,23 @@ impl Mirror {
         self.entries.extend_from_slice(entries);
     }
 
-    pub fn compact(&mut self, first_kept: u64) {
-        if first_kept <= self.base.0 + 1 || first_kept > self.last() + 1 {
+    pub fn compact(&mut self, covered: u64, kept: Kept) {
+        if covered <= self.base.0 || covered > self.last() {
             return;
         }
-        let dropped = (first_kept - self.base.0 - 1) as usize;
-        self.base = (first_kept - 1, self.entries[dropped - 1].term);
+        let covered = (covered - self.base.0) as usize;
+        let (mut dropped, mut bytes) = (covered, 0);
+        while dropped > 0 && ((covered - dropped) as u64) < kept.entries {
+            bytes += self.entries[dropped - 1].data.len() as u64;
+            if bytes > kept.bytes {
+                break;
+            }
+            dropped -= 1;
+        }
+        if dropped == 0 {
+            return;
+        }
+        self.base = (self.base.0 + dropped as u64, self.entries[dropped - 1].term);
         self.entries.drain(..dropped);
     }
 
@@ -101,7 +121,12 @@ impl Storage for Mirror {
         );
         let at = |index: u64| (index - self.base.0 - 1) as usize;
         let mut entries = self.entries[at(low)..at(high)].to_vec();
-        raft::util::limit_size(&mut entries, max_size.into());
+        // Without a limit somebody wants to see all of them.
+        let max_size = max_size.into().filter(|size| *size != raft::NO_LIMIT);
+        if max_size.is_some() {
+            entries.truncate(MOST_ENTRIES);
+        }
+        raft::util::limit_size(&mut entries, max_size);
         Ok(entries)
     }
 

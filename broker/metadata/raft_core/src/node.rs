@@ -9,8 +9,10 @@ use raft::eraftpb::{
 };
 use raft::{Config, RawNode, SnapshotStatus, StateRole, Storage};
 
+use crate::check;
 use crate::flat::{Reader, Writer};
-use crate::mirror::{names, Mirror};
+use crate::mirror::{names, Kept, Mirror};
+use crate::wire;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(i32)]
@@ -49,6 +51,8 @@ pub struct Node {
     /// Of a snapshot that is not durable and applied yet, or 0. Until then the engine must not
     /// campaign: it would look for entries that the snapshot stands for, and break.
     installing: u64,
+    /// Nothing can be made durable: it must not ask for votes.
+    held: bool,
 }
 
 fn conf_of(voters: Vec<u64>, learners: Vec<u64>) -> ConfState {
@@ -131,6 +135,7 @@ impl Node {
             written: VecDeque::new(),
             durable_term,
             installing: 0,
+            held: false,
         };
         node.after_call(true);
         Ok(node)
@@ -156,6 +161,11 @@ impl Node {
         if self.installing != 0 {
             return Code::Ok;
         }
+        if self.held && !self.leads() {
+            // Its votes for others are worth something: the time of their leader passes here, too.
+            self.raw.raft.election_elapsed += 1;
+            return Code::Ok;
+        }
         self.raw.tick();
         // A campaign that came to nothing is followed by one after another time.
         let campaigned = !self.leads() && self.raw.raft.election_elapsed == 0;
@@ -163,8 +173,13 @@ impl Node {
         Code::Ok
     }
 
+    pub fn hold(&mut self, held: bool) -> Code {
+        self.held = held;
+        Code::Ok
+    }
+
     pub fn campaign(&mut self) -> Code {
-        if self.installing != 0 {
+        if self.installing != 0 || self.held {
             return Code::Dropped;
         }
         match self.raw.campaign() {
@@ -175,27 +190,16 @@ impl Node {
 
     pub fn step(&mut self, from: u64, bytes: &[u8]) -> Code {
         let mut message = Message::default();
-        if message.merge_from_bytes(bytes).is_err() {
+        if !wire::may_be_message(bytes) || message.merge_from_bytes(bytes).is_err() {
             return Code::Invalid;
         }
-        if message.from != from || message.to != self.raw.raft.id {
+        if message.from != from || !check::makes_sense(&self.raw.raft, &message) {
             return Code::Invalid;
         }
-        // What peers say among themselves; proposals and the like have ways of their own, on which
-        // their fate is known.
-        use MessageType::*;
-        match message.get_msg_type() {
-            MsgAppend
-            | MsgAppendResponse
-            | MsgRequestVote
-            | MsgRequestVoteResponse
-            | MsgSnapshot
-            | MsgHeartbeat
-            | MsgHeartbeatResponse
-            | MsgTimeoutNow
-            | MsgRequestPreVote
-            | MsgRequestPreVoteResponse => {}
-            _ => return Code::Invalid,
+        // An election now would look for what is not there yet, or could not be made durable.
+        let elects = message.get_msg_type() == MessageType::MsgTimeoutNow;
+        if elects && (self.held || self.installing != 0) {
+            return Code::Dropped;
         }
         match self.raw.step(message) {
             Ok(()) => Code::Ok,
@@ -394,11 +398,14 @@ impl Node {
         Code::Ok
     }
 
-    pub fn compact(&mut self, first_kept: u64) -> Code {
-        if first_kept > self.raw.raft.raft_log.applied + 1 {
+    /// A snapshot stands for everything up to `covered`; of that so much stays for followers that
+    /// lag a little.
+    pub fn compact(&mut self, covered: u64, entries: u64, bytes: u64) -> Code {
+        if covered > self.raw.raft.raft_log.applied {
             return Code::Invalid;
         }
-        self.raw.mut_store().compact(first_kept);
+        let kept = Kept { entries, bytes };
+        self.raw.mut_store().compact(covered, kept);
         self.raw.mut_store().drop_offered();
         Code::Ok
     }
