@@ -19,8 +19,11 @@ io::Task<Result<>> read_in(std::shared_ptr<SegmentFile> of, uint64_t size, uint6
 }
 
 io::Task<Result<>> read_in_index(std::shared_ptr<SegmentFile> of) {
-  CO_ASSIGN_OR_RETURN(const auto file, co_await of->open());
-  CO_ASSIGN_OR_RETURN(const uint64_t size, file->size());
+  const auto file = co_await of->open();
+  // A short segment may have none.
+  if (!file && file.error() == Errc::file_not_found) co_return Result<>{};
+  if (!file) co_return fail(file.error());
+  CO_ASSIGN_OR_RETURN(const uint64_t size, (*file)->size());
   co_return co_await read_in(std::move(of), size, size);
 }
 

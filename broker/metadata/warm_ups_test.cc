@@ -1,5 +1,7 @@
 #include "broker/metadata/warm_ups.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/controlled_cluster.h"
@@ -88,24 +90,18 @@ TEST_F(WarmUpTest, ANextLeaderThatIsNotDoneIsWaitedForASecond) {
 }
 
 TEST_F(WarmUpTest, ALeaderThatIsGoneIsReplacedAtOnce) {
-  ASSERT_TRUE(cluster.set_fenced(1, true));
-  cluster.tick();
-  EXPECT_EQ(partition().leader, NodeId{2});
+  ASSERT_TRUE(cluster.create(2, {partition_of(nodes({2, 1, 3}))}));
+  for (int i = 0; i < 30 && !cluster.fenced(2); ++i) cluster.run(100ms, {1, 3});
+  EXPECT_TRUE(cluster.fenced(2));
+  EXPECT_EQ(cluster.image.topic(testing::topic_id(2))->partitions[0].leader, NodeId{1});
 }
 
 TEST_F(WarmUpTest, TheEndOfAMoveWaitsForItsNewLeader) {
-  const auto begun = cluster.core->move(
-      cluster.image,
-      {.topic_id = testing::topic_id(1), .partition = PartitionId{0}, .replicas = nodes({2, 3})});
-  ASSERT_TRUE(begun);
-  if (!begun->empty()) ASSERT_TRUE(cluster.fold_in(*begun));
-  ASSERT_TRUE(cluster.create(2, {[] {
-                               PartitionImage moving = partition_of(nodes({3, 1}));
-                               moving.leader = NodeId{1};
-                               moving.adding = nodes({3});
-                               moving.removing = nodes({1});
-                               return moving;
-                             }()}));
+  PartitionImage begun = partition_of(nodes({3, 1}));
+  begun.leader = NodeId{1};
+  begun.adding = nodes({3});
+  begun.removing = nodes({1});
+  ASSERT_TRUE(cluster.create(2, {begun}));
   cluster.tick();
   const auto moving = [&] { return cluster.image.topic(testing::topic_id(2))->partitions[0]; };
   EXPECT_EQ(moving().leader, NodeId{1});

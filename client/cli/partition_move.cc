@@ -21,25 +21,40 @@ struct Flags {
 
 constexpr Duration kLookAgainAfter = 500ms;
 
+/// Whoever is asked first may not have heard of the move yet.
+constexpr int kLooksForIt = 10;
+
+bool is_there(const client::TopicInfo& topic, PartitionId id, const std::vector<NodeId>& wanted) {
+  const auto at = static_cast<size_t>(id.value());
+  if (at >= topic.partitions.size()) return false;
+  const client::PartitionInfo& partition = topic.partitions[at];
+  return partition.replicas == wanted && partition.adding.empty() && partition.removing.empty();
+}
+
 /// Until the move is over; what is left to copy is told on a terminal meanwhile. `cancelled` when
 /// the partition did not get the replicas.
 Result<> wait_for_end(const Shell& shell, client::Admin& admin, const client::Partition& partition,
                       const std::vector<NodeId>& wanted) {
   const bool tells = io::is_terminal(io::StandardStream::err);
-  while (!io::interrupted()) {
+  bool seen = false;
+  for (int looks = 1; !io::interrupted(); ++looks) {
     ASSIGN_OR_RETURN(const auto moves, admin.list_moves());
     const auto move = std::ranges::find_if(moves, [&](const client::MoveInfo& one) {
       return one.topic == partition.topic && one.partition == partition.id;
     });
-    if (move == moves.end()) break;
-    if (tells) shell.note("left to copy: " + left_of(*move));
+    if (move != moves.end()) {
+      seen = true;
+      if (tells) shell.note("left to copy: " + left_of(*move));
+    } else {
+      ASSIGN_OR_RETURN(const auto topic, admin.describe_topic(partition.topic));
+      if (is_there(topic, partition.id, wanted)) return {};
+      if (seen || looks == kLooksForIt) {
+        return fail(Errc::cancelled, "the move was cancelled, or replaced by another one");
+      }
+    }
     pause(shell.clock(), kLookAgainAfter);
   }
-  if (io::interrupted()) return fail(Errc::cancelled, "the move goes on without being watched");
-  ASSIGN_OR_RETURN(const auto topic, admin.describe_topic(partition.topic));
-  const auto at = static_cast<size_t>(partition.id.value());
-  if (at < topic.partitions.size() && topic.partitions[at].replicas == wanted) return {};
-  return fail(Errc::cancelled, "the move was cancelled, or replaced by another one");
+  return fail(Errc::cancelled, "the move goes on without being watched");
 }
 
 Result<> move(const Shell& shell, const Flags& flags) {

@@ -22,7 +22,7 @@ Result<> show(const Shell& shell, const Report& report, bool clears) {
 std::shared_ptr<double> add_watch(CLI::App& command) {
   const auto seconds = std::make_shared<double>(0);
   command
-      .add_flag("-w,--watch{2}", *seconds,
+      .add_flag("-w{2},--watch{2}", *seconds,
                 "Shows it anew every two seconds, or --watch=SECONDS, until Ctrl-C")
       ->check(CLI::PositiveNumber);
   return seconds;
