@@ -187,8 +187,10 @@ io::Task<void> PartitionSet::not_served(Topic topic, PartitionId id, Error why) 
       "partition " + storage::TopicPartition{topic->name, id}.folder() + " is not served");
   const PartitionImage& wanted = topic->partitions[static_cast<size_t>(id.value())];
   if (wanted.leader == ports_.self && failed.times >= kTriesToLead) {
-    // What is not served at all another may lead.
-    if (const auto partition = ports_.table.take(key)) {
+    // What is not served at all another may lead. What was stopped stays so until a restart.
+    const auto partition = ports_.table.find(key);
+    if (partition != nullptr && !partition->stopped()) {
+      ports_.table.take(key);
       partition->stop(why);
       co_await partition->close();
     }
