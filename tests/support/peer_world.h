@@ -54,8 +54,9 @@ class FakeController final : public ControllerPort {
     }
     return io::Task<std::vector<Result<uint32_t>>>::ready(std::move(outcomes));
   }
-  io::Task<Result<>> join(ClusterMember member) override {
+  io::Task<Result<>> join(ClusterMember member, bool returning) override {
     joined.push_back(std::move(member));
+    returned.push_back(returning);
     return outcome();
   }
   io::Task<Result<>> leave(NodeId node) override {
@@ -76,6 +77,7 @@ class FakeController final : public ControllerPort {
   std::optional<Error> refusal;
   std::vector<Heartbeat> heartbeats;
   std::vector<ClusterMember> joined;
+  std::vector<bool> returned;
   std::vector<NodeId> left;
   std::vector<MovePartition> moves;
   std::vector<std::pair<NodeId, bool>> drained;
