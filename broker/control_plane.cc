@@ -91,20 +91,26 @@ io::Task<Result<>> ControlPlane::open() {
   co_return Result<>{};
 }
 
-io::Task<Result<>> ControlPlane::join() {
+io::Task<Result<>> ControlPlane::join(std::string own_cluster_id) {
+  MemoryBudget& memory = ports_.memory.child("forming", 8_MiB);
+  introductions_ = std::make_unique<Introductions>(ports_.runtime, *membership_, memory);
   forming_ = std::make_unique<FormingDriver>(
-      FormingPorts{ports_.runtime, *disk_, *membership_, ports_.memory.child("forming", 8_MiB),
-                   ports_.log},
-      FormingOptions{.directory = directory(), .seeds = endpoints_of(options_.seeds)});
+      FormingPorts{ports_.runtime, *disk_, *membership_, memory, ports_.log},
+      FormingOptions{.directory = directory(),
+                     .seeds = endpoints_of(options_.seeds),
+                     .own_cluster_id = own_cluster_id});
   if (stopping_) co_return fail(Errc::shutting_down);
   CO_ASSIGN_OR_RETURN(const Founding founding, co_await forming_->run());
   CO_RETURN_IF_ERROR(co_await open_log(founding));
-  fresh_ = ports_.store.image()->cluster_id.empty();
+  fresh_ = ports_.store.image()->brokers.empty();
+  start_reunion();
+  // An earlier version may have ended before it named the cluster that a broker alone is.
+  const std::string& id = founding.cluster_id.empty() ? own_cluster_id : founding.cluster_id;
   // One that is told of its cluster by a leader, or names it with the others.
-  while (!founding.cluster_id.empty() && ports_.store.image()->cluster_id.empty()) {
+  while (ports_.store.image()->cluster_id.empty()) {
     if (stopping_) co_return fail(Errc::shutting_down);
     std::vector<cluster::MetadataRecord> records(1);
-    records.front().mutable_cluster_created()->set_cluster_id(founding.cluster_id);
+    records.front().mutable_cluster_created()->set_cluster_id(id);
     // Whether it was this broker that named it does not matter.
     static_cast<void>(co_await ports_.store.commit(std::move(records)));
     if (ports_.store.image()->cluster_id.empty()) co_await pause(kRetry);
@@ -122,7 +128,28 @@ VotingGroup ControlPlane::voting_group() {
           .add_learner = [this](NodeId id) { return log_->add_learner(id); },
           .promote = [this](NodeId id) { return log_->promote(id); },
           .remove = [this](NodeId id) { return log_->remove(id); },
-          .transfer = [this](NodeId id) { return log_->transfer(id); }};
+          .transfer = [this](NodeId id) { return log_->transfer(id); },
+          .directory_of = [this](NodeId id) { return membership_->directory_of(id); }};
+}
+
+void ControlPlane::start_reunion() {
+  ReunionPorts ports{.introductions = *introductions_,
+                     .membership = *membership_,
+                     .log = ports_.log,
+                     .has_leader = [this] { return log_->leader().has_value(); },
+                     .has_log = [this] { return log_->status().last > 0; },
+                     .on_refused = [this](const Error& why) { refused(why); }};
+  reunion_ = std::make_unique<Reunion>(std::move(ports),
+                                       ReunionOptions{.seeds = endpoints_of(options_.seeds)});
+  running_.start(reunion_->run());
+}
+
+/// Nothing can come of a start then. A broker that runs has been drained, and is stopped by whoever
+/// took it out.
+void ControlPlane::refused(const Error& why) {
+  if (stopping_ || std::exchange(said_refused_, true)) return;
+  if (!registered()) return ports_.on_fatal(why);
+  ports_.log.error("this broker is no longer of its cluster", {{"cause", why.message()}});
 }
 
 io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
@@ -201,16 +228,11 @@ uint64_t ControlPlane::broker_epoch() const {
   return known == nullptr || known->incarnation != incarnation_ ? 0 : known->epoch;
 }
 
-io::Task<Result<>> ControlPlane::register_broker(io::Endpoint address, bool unclean,
-                                                 std::optional<std::string> found) {
+io::Task<Result<>> ControlPlane::register_broker(io::Endpoint address, bool unclean) {
   address_ = address;
   while (!registered()) {
     if (stopping_) co_return fail(Errc::shutting_down);
     std::vector<cluster::MetadataRecord> records;
-    if (found) {
-      records.emplace_back().mutable_cluster_created()->set_cluster_id(*found);
-      membership_->belongs_to(*found, {});
-    }
     records.push_back(registration(address, unclean));
     auto committed = co_await ports_.store.commit(std::move(records));
     if (committed) break;
@@ -399,6 +421,7 @@ void ControlPlane::interrupt() {
   stopping_ = true;
   changed_.notify_all();
   if (forming_ != nullptr) forming_->stop();
+  if (reunion_ != nullptr) reunion_->stop();
 }
 
 io::Task<void> ControlPlane::stop() {
@@ -447,10 +470,8 @@ io::Task<Result<>> ControlPlane::report_damage(NodeId node, uint64_t broker_epoc
   return controller_->report_damage(node, broker_epoch, std::move(reports));
 }
 
-io::Task<Result<>> ControlPlane::join(ClusterMember member) {
-  // Whoever leads next has to reach it too; the metadata knows its address only once it registers.
-  membership_->note(member);
-  return controller_->join(member.node_id, member.directory_id);
+io::Task<Result<>> ControlPlane::join(ClusterMember member, bool returning) {
+  return controller_->join(std::move(member), returning);
 }
 
 io::Task<Result<>> ControlPlane::leave(NodeId node) { return controller_->leave(node); }

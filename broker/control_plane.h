@@ -17,6 +17,7 @@
 #include "broker/metadata/peers.h"
 #include "broker/metadata/raft_log.h"
 #include "broker/metadata/raft_transport.h"
+#include "broker/metadata/reunion.h"
 #include "broker/metadata/store.h"
 #include "broker/options.h"
 #include "broker/replication/damage_keeper.h"
@@ -59,17 +60,16 @@ class ControlPlane final : public InSyncPort,
   ClusterPorts& cluster() { return *cluster_; }
   Membership& membership() { return *membership_; }
   /// Finds or founds the cluster, and follows its metadata from here on; may take as long as the
-  /// seeds do. shutting_down after stop().
-  io::Task<Result<>> join();
-  /// No metadata of this broker, and none of its cluster, was there before.
+  /// seeds do. Without seeds it founds one of this id. shutting_down after stop().
+  io::Task<Result<>> join(std::string own_cluster_id);
+  /// No metadata of this broker was there before, or none that knew a broker.
   bool fresh() const { return fresh_; }
   /// It came without seeds, and no other broker joined it.
   bool alone() const;
 
   /// Presents the broker with a new incarnation, and keeps its session from then on; tried until
-  /// the cluster takes it. `found` names a cluster that does not exist yet, in the same step.
-  io::Task<Result<>> register_broker(io::Endpoint address, bool unclean,
-                                     std::optional<std::string> found = std::nullopt);
+  /// the cluster takes it.
+  io::Task<Result<>> register_broker(io::Endpoint address, bool unclean);
   /// Until the controller lets it serve.
   io::Task<Result<>> wait_unfenced();
   /// From any loop.
@@ -96,13 +96,15 @@ class ControlPlane final : public InSyncPort,
                                                         std::vector<InSyncChange> changes) override;
   io::Task<Result<>> report_damage(NodeId node, uint64_t broker_epoch,
                                    std::vector<DamageReport> reports) override;
-  io::Task<Result<>> join(ClusterMember member) override;
+  io::Task<Result<>> join(ClusterMember member, bool returning) override;
   io::Task<Result<>> leave(NodeId node) override;
   io::Task<Result<>> move(MovePartition move) override;
   io::Task<Result<>> drain(NodeId node, bool undo) override;
   void send(NodeId to, std::vector<std::byte> message) override;
 
   io::Task<Result<>> open_log(const Founding& founding);
+  void start_reunion();
+  void refused(const Error& why);
   VotingGroup voting_group();
   io::Task<Result<uint64_t>> forward(NodeId leader, std::vector<std::byte> command);
   cluster::MetadataRecord registration(const io::Endpoint& address, bool unclean) const;
@@ -125,9 +127,12 @@ class ControlPlane final : public InSyncPort,
   std::unique_ptr<FormingDriver> forming_;
   std::unique_ptr<ControllerDriver> controller_;
   std::unique_ptr<RaftLog> log_;
+  std::unique_ptr<Introductions> introductions_;
+  std::unique_ptr<Reunion> reunion_;
   Uuid incarnation_;
   io::Endpoint address_;
   bool fresh_ = false;
+  bool said_refused_ = false;
   bool wants_to_stop_ = false;
   bool may_stop_ = false;
   bool stopping_ = false;

@@ -103,12 +103,10 @@ io::Task<Result<>> Node::start_all() {
   // Others have to reach this broker before there is anything to serve.
   CO_RETURN_IF_ERROR(co_await start_server());
   set_state("joining");
-  CO_RETURN_IF_ERROR(co_await control_.join());
-  std::string cluster_id = store_.image()->cluster_id;
-  if (cluster_id.empty()) cluster_id = co_await new_cluster_id();
+  CO_RETURN_IF_ERROR(co_await control_.join(co_await new_cluster_id()));
   if (stopping_) co_return fail(Errc::shutting_down);
-  CO_RETURN_IF_ERROR(co_await open_logs(cluster_id));
-  CO_RETURN_IF_ERROR(co_await register_broker(cluster_id));
+  CO_RETURN_IF_ERROR(co_await open_logs(store_.image()->cluster_id));
+  CO_RETURN_IF_ERROR(co_await register_broker());
   CO_RETURN_IF_ERROR(co_await import_logs());
   CO_RETURN_IF_ERROR(co_await serve());
   logs_->start();
@@ -212,15 +210,12 @@ void Node::make_replication() {
 
 /// A killed process left the page cache as it was: then its replicas may still count as in sync,
 /// but nothing vouches for what a broker alone had acknowledged to itself.
-io::Task<Result<>> Node::register_broker(const std::string& cluster_id) {
+io::Task<Result<>> Node::register_broker() {
   bool unclean = false;
   for (const auto& directory : logs_->directories()) {
     unclean |= control_.alone() ? !directory.stopped_cleanly : directory.power_lost;
   }
-  std::optional<std::string> found;
-  if (store_.image()->cluster_id.empty()) found = cluster_id;
-  co_return co_await control_.register_broker(advertised_, unclean && !control_.fresh(),
-                                              std::move(found));
+  co_return co_await control_.register_broker(advertised_, unclean && !control_.fresh());
 }
 
 /// Directories that Kafka left have logs and no metadata of ours: their topics are taken over.

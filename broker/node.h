@@ -77,7 +77,7 @@ class Node {
   io::Task<std::string> new_cluster_id();
   io::Task<Result<>> open_logs(std::string cluster_id);
   void make_replication();
-  io::Task<Result<>> register_broker(const std::string& cluster_id);
+  io::Task<Result<>> register_broker();
   io::Task<Result<>> import_logs();
   io::Task<void> follow_metadata();
   io::Task<Result<>> serve();

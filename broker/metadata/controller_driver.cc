@@ -16,6 +16,9 @@ constexpr size_t kMostVoters = 5;
 /// Entries that a learner may be behind.
 constexpr uint64_t kNearlyAll = 1000;
 constexpr int kAttempts = 3;
+/// Brokers that asked to join and did not start; each is a learner that the leader tries to reach.
+constexpr std::ptrdiff_t kMostAwaited = 16;
+constexpr Duration kAwaited = std::chrono::minutes(10);
 
 /// Another command came in between; decided anew, it may do.
 bool was_overtaken(const Error& error) {
@@ -36,7 +39,28 @@ Error alone() {
 
 std::string text_of(NodeId id) { return "broker " + std::to_string(id.value()); }
 
+/// Registered when it asked to join, and not by itself so far.
+bool is_awaited(const BrokerImage& broker) {
+  return broker.incarnation.is_zero() && !broker.directory_id.is_zero();
+}
+
 }  // namespace
+
+NodeId AwaitedJoins::overdue(const VotingGroup::State& group, const MetadataImage& image,
+                             TimePoint now) {
+  std::map<NodeId, TimePoint> since;
+  NodeId overdue = kNoLeader;
+  for (const BrokerImage& broker : image.brokers) {
+    const auto matched = group.matched.find(broker.id);
+    const bool came = matched != group.matched.end() && matched->second > 0;
+    if (!is_awaited(broker) || came || has(group.voters, broker.id)) continue;
+    const auto before = since_.find(broker.id);
+    since[broker.id] = before == since_.end() ? now : before->second;
+    if (now - since[broker.id] >= kAwaited) overdue = broker.id;
+  }
+  since_ = std::move(since);
+  return overdue;
+}
 
 NodeId learner_to_promote(const VotingGroup::State& group, const MetadataImage& image) {
   if (group.voters.size() >= kMostVoters) return kNoLeader;
@@ -57,6 +81,7 @@ ControllerDriver::ControllerDriver(Ports ports, ControllerOptions options)
 
 void ControllerDriver::on_role(bool leads, uint64_t term) {
   core_.reset();
+  awaited_.clear();
   term_ = term;
   if (!leads || closed_) {
     ports_.control.disarm(tick_);
@@ -83,7 +108,7 @@ void ControllerDriver::fire() {
   if (!ports_.group.state || promoting_ || now < next_promotion_) return;
   next_promotion_ = now + kPromoteEvery;
   promoting_ = true;
-  runs_.start(promote_one());
+  runs_.start(look_at_learners());
 }
 
 io::Task<void> ControllerDriver::run() {
@@ -104,6 +129,21 @@ io::Task<void> ControllerDriver::run() {
 }
 
 /// Beside the decisions: a change of the group may wait for a member that is slow.
+io::Task<void> ControllerDriver::look_at_learners() {
+  co_await promote_one();
+  co_await forget_one();
+  promoting_ = false;
+}
+
+io::Task<void> ControllerDriver::forget_one() {
+  const NodeId id =
+      awaited_.overdue(ports_.group.state(), *ports_.store.image(), ports_.control.now());
+  if (id == kNoLeader || core_ == nullptr) co_return;
+  const auto left = co_await leave(id);
+  ports_.log.info("a broker that asked to join did not come and is forgotten",
+                  {{"node", id}, {"outcome", left ? "forgotten" : left.error().message()}});
+}
+
 io::Task<void> ControllerDriver::promote_one() {
   const NodeId id = learner_to_promote(ports_.group.state(), *ports_.store.image());
   if (id != kNoLeader) {
@@ -114,7 +154,6 @@ io::Task<void> ControllerDriver::promote_one() {
                          {{"node", id}, {"cause", promoted.error().message()}});
     }
   }
-  promoting_ = false;
 }
 
 io::Task<Result<>> ControllerDriver::commit(MetadataRecords records) {
@@ -230,26 +269,79 @@ io::Task<Result<>> ControllerDriver::drain(NodeId node, bool undo) {
   co_return Result<>{};
 }
 
-io::Task<Result<>> ControllerDriver::join(NodeId node, Uuid directory_id) {
+bool ControllerDriver::is_member(NodeId node) const {
+  if (!ports_.group.state) return false;
+  const auto group = ports_.group.state();
+  return has(group.voters, node) || has(group.learners, node);
+}
+
+/// An empty directory under the id of a member that voted and acknowledged would vote again.
+Result<> ControllerDriver::check_directory(const ClusterMember& member) const {
+  const auto image = ports_.store.image();
+  const NodeId node = member.node_id;
+  const BrokerImage* known = image->broker(node);
+  std::optional<Uuid> directory;
+  if (known != nullptr) {
+    directory = known->directory_id;
+    if (directory->is_zero() || *directory == member.directory_id) return {};
+  } else {
+    if (!is_member(node)) return {};
+    if (ports_.group.directory_of) directory = ports_.group.directory_of(node);
+    if (directory == member.directory_id) return {};
+  }
+  return fail(Errc::wrong_cluster, text_of(node) + " has the metadata directory with the id " +
+                                       (directory ? directory->text() : "that nobody here knows") +
+                                       ", not " + member.directory_id.text() +
+                                       "; if its disk was replaced, run `sluice cluster leave " +
+                                       std::to_string(node.value()) +
+                                       "` first, or choose a new node.id");
+}
+
+io::Task<Result<>> ControllerDriver::join(ClusterMember member, bool returning) {
   CO_RETURN_IF_ERROR(check_leads());
   if (!ports_.group.state) co_return fail(alone());
-  const auto image = ports_.store.image();
-  const BrokerImage* known = image->broker(node);
-  if (known != nullptr && !known->directory_id.is_zero() && known->directory_id != directory_id) {
+  const NodeId node = member.node_id;
+  CO_RETURN_IF_ERROR(check_directory(member));
+  if (is_member(node)) co_return Result<>{};
+  if (returning) {
     co_return fail(Errc::wrong_cluster,
-                   text_of(node) + " has the metadata directory with the id " +
-                       known->directory_id.text() + ", not " + directory_id.text() +
-                       "; if its disk was replaced, run `sluice cluster leave " +
-                       std::to_string(node.value()) + "` first, or choose a new node.id");
+                   text_of(node) + " is no member of cluster " + member.cluster_id +
+                       " any more: it was taken out with `sluice cluster leave " +
+                       std::to_string(node.value()) +
+                       "`; move its metadata directory away to join as a new broker");
   }
-  const auto group = ports_.group.state();
-  if (has(group.voters, node) || has(group.learners, node)) co_return Result<>{};
+  CO_RETURN_IF_ERROR(co_await register_joining(std::move(member)));
   co_return co_await ports_.group.add_learner(node);
+}
+
+/// Without an incarnation: the process that it is registers itself once it has the metadata.
+io::Task<Result<>> ControllerDriver::register_joining(ClusterMember member) {
+  const auto turn = co_await turn_.lock();
+  CO_RETURN_IF_ERROR(check_leads());
+  const auto image = ports_.store.image();
+  const BrokerImage* known = image->broker(member.node_id);
+  const bool found_there = known != nullptr && known->directory_id == member.directory_id &&
+                           io::Endpoint{known->host, known->port} == member.address;
+  if (found_there) co_return Result<>{};
+  if (known == nullptr && std::ranges::count_if(image->brokers, is_awaited) >= kMostAwaited) {
+    co_return fail(Errc::too_many,
+                   std::to_string(kMostAwaited) +
+                       " brokers asked to join and have not started; start them, or "
+                       "take them out with `sluice cluster leave ID`");
+  }
+  MetadataRecords records(1);
+  auto& broker = *records.front().mutable_broker_registered();
+  broker.set_node_id(member.node_id.value());
+  broker.set_host(member.address.host);
+  broker.set_port(member.address.port);
+  broker.set_directory_id(std::string(as_text(member.directory_id.bytes())));
+  co_return co_await commit(std::move(records));
 }
 
 Result<> ControllerDriver::check_may_leave(const MetadataImage& image, NodeId node) const {
   const std::string number = std::to_string(node.value());
-  if (image.broker(node) == nullptr) {
+  const bool known = image.broker(node) != nullptr;
+  if (!known && !is_member(node)) {
     return fail(Errc::not_found, "there is no broker " + number +
                                      "; `sluice cluster status` lists those that there are");
   }
@@ -261,7 +353,7 @@ Result<> ControllerDriver::check_may_leave(const MetadataImage& image, NodeId no
   }
   const bool last_voter =
       !ports_.group.state || ports_.group.state().voters == std::vector<NodeId>{node};
-  if (image.brokers.size() == 1 || (last_voter && node == options_.self)) {
+  if ((known && image.brokers.size() == 1) || (last_voter && node == options_.self)) {
     return fail(Errc::invalid_request,
                 "broker " + number + " is the last voter; it cannot leave, stop it instead");
   }
@@ -288,6 +380,8 @@ io::Task<Result<>> ControllerDriver::leave(NodeId node) {
   CO_RETURN_IF_ERROR(co_await leave_group(node));
   const auto turn = co_await turn_.lock();
   CO_RETURN_IF_ERROR(check_leads());
+  // A member that never came has no more to be forgotten.
+  if (ports_.store.image()->broker(node) == nullptr) co_return Result<>{};
   MetadataRecords records(1);
   records.front().mutable_broker_removed()->set_node_id(node.value());
   co_return co_await commit(std::move(records));

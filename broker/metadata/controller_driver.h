@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/uuid.h"
 #include "broker/metadata/controller.h"
+#include "broker/metadata/membership.h"
 #include "broker/metadata/store.h"
 #include "broker/metadata/worker_pulse.h"
 #include "io/loop.h"
@@ -34,11 +35,25 @@ struct VotingGroup {
   std::function<io::Task<Result<>>(NodeId)> promote;
   std::function<io::Task<Result<>>(NodeId)> remove;
   std::function<io::Task<Result<>>(NodeId)> transfer;
+  /// Of a member that never registered: the one it was founded with; nothing when nobody knows.
+  std::function<std::optional<Uuid>(NodeId)> directory_of = {};
 };
 
 /// Who becomes a voter next: a broker that serves and has nearly all of the log, while there are
 /// fewer than five voters. -1: nobody.
 NodeId learner_to_promote(const VotingGroup::State& group, const MetadataImage& image);
+
+/// Brokers that asked to join and did not come: anybody can ask. One that has nothing of the log
+/// for ten minutes is to be forgotten.
+class AwaitedJoins {
+ public:
+  /// -1: nobody.
+  NodeId overdue(const VotingGroup::State& group, const MetadataImage& image, TimePoint now);
+  void clear() { since_.clear(); }
+
+ private:
+  std::map<NodeId, TimePoint> since_;
+};
 
 /// Runs the controller while this broker leads the metadata log: asks it every 100 ms and after
 /// each change, commits what it decides, one command at a time. On the control loop. Every call
@@ -79,8 +94,10 @@ class ControllerDriver {
   io::Task<Result<>> move(MovePartition request);
   /// not_found. Its replicas begin to move within moments.
   io::Task<Result<>> drain(NodeId node, bool undo);
-  /// The broker becomes a learner. wrong_cluster when the node id is another directory's.
-  io::Task<Result<>> join(NodeId node, Uuid directory_id);
+  /// The broker is registered where it said that it is, so that whoever leads next reaches it, and
+  /// becomes a learner; nothing changes for a member. wrong_cluster when the node id is another
+  /// directory's, or who is `returning` is no member any more; too_many while others have not come.
+  io::Task<Result<>> join(ClusterMember member, bool returning);
   /// Takes the broker out of the group and forgets it. not_found; invalid_request while it has
   /// replicas or is the last voter; not_controller when it leads itself: another takes over, which
   /// is to be asked again.
@@ -99,8 +116,13 @@ class ControllerDriver {
   void fire();
   void hurry();
   io::Task<void> run();
+  io::Task<void> look_at_learners();
   io::Task<void> promote_one();
+  io::Task<void> forget_one();
   io::Task<Result<>> commit(MetadataRecords records);
+  io::Task<Result<>> register_joining(ClusterMember member);
+  Result<> check_directory(const ClusterMember& member) const;
+  bool is_member(NodeId node) const;
   Result<> check_leads() const;
   Result<> check_may_leave(const MetadataImage& image, NodeId node) const;
   io::Task<Result<>> leave_group(NodeId node);
@@ -117,6 +139,7 @@ class ControllerDriver {
   bool closed_ = false;
   TimePoint next_promotion_;
   std::optional<WorkerPulse> pulse_;
+  AwaitedJoins awaited_;
   /// One decision at a time: made on the image that it changes.
   io::AsyncMutex turn_;
   io::Scope runs_;

@@ -73,6 +73,13 @@ class ControllerDriverTest : public ::testing::Test {
     for (const auto& partition : partitions) partition_to(partition, *topic.add_partitions());
     return commit(std::move(records));
   }
+  static ClusterMember joining(int32_t id, uint8_t directory) {
+    return {.cluster_name = "test",
+            .node_id = NodeId{id},
+            .directory_id = topic_id(directory),
+            .address = {"b" + std::to_string(id), 9092},
+            .cluster_id = "C"};
+  }
   uint64_t epoch_of(int32_t id) { return store_.image()->broker(NodeId{id})->epoch; }
   Result<HeartbeatReply> beat(int32_t id) {
     const auto image = store_.image();
@@ -94,7 +101,12 @@ class ControllerDriverTest : public ::testing::Test {
       };
     };
     return {[this] { return state_; }, done("add"), done("promote"), done("remove"),
-            done("transfer")};
+            done("transfer"),          directory_of};
+  }
+
+  /// Founders' that may not have registered.
+  static std::optional<Uuid> directory_of(NodeId id) {
+    return id == NodeId{2} ? std::optional(topic_id(2)) : std::nullopt;
   }
 
   NullSink sink_;
@@ -205,8 +217,8 @@ TEST_F(ControllerDriverTest, TheLastVoterStaysAndAControllerThatLeavesHandsOver)
 TEST_F(ControllerDriverTest, WhoJoinsIsALearnerAndBecomesAVoterWhenItHasTheLog) {
   register_brokers(2);
   lead();
-  EXPECT_EQ(run(driver_.join(NodeId{2}, topic_id(9))).error().code(), Errc::wrong_cluster);
-  ASSERT_TRUE(run(driver_.join(NodeId{2}, topic_id(2))));
+  EXPECT_EQ(run(driver_.join(joining(2, 9), false)).error().code(), Errc::wrong_cluster);
+  ASSERT_TRUE(run(driver_.join(joining(2, 2), false)));
   EXPECT_EQ(asked_, std::vector<std::string>{"add 2"});
   state_ = {
       .voters = nodes({1}), .learners = nodes({2}), .matched = {{NodeId{2}, 5}}, .last = 50'000};
@@ -215,6 +227,88 @@ TEST_F(ControllerDriverTest, WhoJoinsIsALearnerAndBecomesAVoterWhenItHasTheLog) 
   state_.matched[NodeId{2}] = 49'990;
   live(2s, {1, 2});
   EXPECT_EQ(asked_.at(1), "promote 2");
+}
+
+TEST_F(ControllerDriverTest, WhoJoinsIsRegisteredWhereItIsBeforeItIsSentAnything) {
+  register_brokers(1);
+  lead();
+  ASSERT_TRUE(run(driver_.join(joining(4, 9), false)));
+  const BrokerImage* joined = store_.image()->broker(NodeId{4});
+  ASSERT_NE(joined, nullptr);
+  EXPECT_EQ(joined->host, "b4");
+  EXPECT_EQ(joined->port, 9092);
+  EXPECT_TRUE(joined->fenced);
+  EXPECT_EQ(asked_, std::vector<std::string>{"add 4"});
+  const uint64_t epoch = epoch_of(4);
+  ASSERT_TRUE(run(driver_.join(joining(4, 9), false)));
+  EXPECT_EQ(epoch_of(4), epoch) << "asked again it has its place";
+}
+
+TEST_F(ControllerDriverTest, AMemberThatReturnsChangesNothingAndOneThatLeftIsToldSo) {
+  register_brokers(2);
+  lead();
+  const auto refused = run(driver_.join(joining(2, 2), true));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::wrong_cluster);
+  EXPECT_NE(refused.error().message().find("sluice cluster leave 2"), std::string::npos);
+  state_.learners = nodes({2});
+  const uint64_t epoch = epoch_of(2);
+  EXPECT_TRUE(run(driver_.join(joining(2, 2), true)));
+  EXPECT_EQ(epoch_of(2), epoch);
+  EXPECT_TRUE(asked_.empty());
+}
+
+TEST_F(ControllerDriverTest, AWipedFounderIsRefusedWithBothIdsBeforeItEverRegistered) {
+  register_brokers(1);
+  lead();
+  state_.voters = nodes({1, 2, 3});
+  const auto refused = run(driver_.join(joining(2, 9), false));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::wrong_cluster);
+  for (const uint8_t directory : {2, 9}) {
+    EXPECT_NE(refused.error().message().find(topic_id(directory).text()), std::string::npos);
+  }
+  EXPECT_TRUE(run(driver_.join(joining(2, 2), false)));
+  EXPECT_EQ(run(driver_.join(joining(3, 3), false)).error(), Errc::wrong_cluster)
+      << "nobody vouches for it";
+}
+
+TEST_F(ControllerDriverTest, SixteenMayAskToJoinBeforeOneOfThemComes) {
+  register_brokers(1);
+  lead();
+  const auto ask = [&](int id) {
+    return run(driver_.join(joining(id, static_cast<uint8_t>(id)), false));
+  };
+  // Broker 1 is the sixteenth here: it has no incarnation either.
+  for (int id = 11; id < 26; ++id) ASSERT_TRUE(ask(id)) << id;
+  EXPECT_EQ(ask(26).error(), Errc::too_many);
+  EXPECT_TRUE(ask(11)) << "who is among them may ask again";
+  ASSERT_TRUE(run(driver_.leave(NodeId{11})));
+  EXPECT_TRUE(ask(26));
+}
+
+TEST_F(ControllerDriverTest, WhoAskedToJoinAndDoesNotComeIsForgotten) {
+  register_brokers(1);
+  lead();
+  ASSERT_TRUE(run(driver_.join(joining(4, 4), false)));
+  ASSERT_TRUE(run(driver_.join(joining(5, 5), false)));
+  state_.learners = nodes({4, 5});
+  state_.matched = {{NodeId{5}, 1}};
+  pass(9min);
+  EXPECT_NE(store_.image()->broker(NodeId{4}), nullptr);
+  pass(2min);
+  EXPECT_EQ(store_.image()->broker(NodeId{4}), nullptr);
+  EXPECT_NE(store_.image()->broker(NodeId{5}), nullptr) << "it has some of the log";
+  EXPECT_EQ(asked_.back(), "remove 4");
+}
+
+TEST_F(ControllerDriverTest, AMemberThatNeverRegisteredCanLeave) {
+  register_brokers(1);
+  lead();
+  state_.learners = nodes({7});
+  EXPECT_TRUE(run(driver_.leave(NodeId{7})));
+  EXPECT_EQ(asked_, std::vector<std::string>{"remove 7"});
+  EXPECT_EQ(run(driver_.leave(NodeId{8})).error(), Errc::not_found);
 }
 
 TEST_F(ControllerDriverTest, ReachedWaitsForTheImage) {

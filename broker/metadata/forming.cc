@@ -27,8 +27,9 @@ std::vector<NodeId> Founding::voters() const {
 std::string founded_cluster_id(const std::vector<ClusterMember>& founders) {
   CHECK(!founders.empty(), "somebody founds a cluster");
   std::string ids;
-  for (const ClusterMember& founder : founders)
-    ids += std::to_string(founder.node_id.value()) + ",";
+  for (const ClusterMember& founder : founders) {
+    ids += std::to_string(founder.node_id.value()) + " " + founder.directory_id.text() + ",";
+  }
   std::array<std::byte, Uuid::kSize> bytes;
   std::ranges::copy(founders.front().directory_id.bytes(), bytes.begin());
   for (uint32_t word = 0; word < 4; ++word) {

@@ -75,7 +75,8 @@ class Forming {
   std::vector<Seed> seeds_;
 };
 
-/// The same on every founder: from the directory of the lowest node id and the ids of all.
+/// The same on every founder: from the node ids and the directories of all, so that no other
+/// directory in the place of one ever founds the same cluster again.
 std::string founded_cluster_id(const std::vector<ClusterMember>& founders);
 
 }  // namespace sluice::broker

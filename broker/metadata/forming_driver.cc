@@ -11,6 +11,7 @@ namespace sluice::broker {
 FormingDriver::FormingDriver(FormingPorts ports, FormingOptions options)
     : ports_(ports),
       options_(std::move(options)),
+      introductions_(ports_.runtime, ports_.membership, ports_.memory, options_.connection),
       forming_(ports_.membership.self(), options_.seeds) {}
 
 void FormingDriver::stop() {
@@ -33,7 +34,16 @@ io::Task<Result<Founding>> FormingDriver::run() {
     co_return std::move(*kept);
   }
   CO_ASSIGN_OR_RETURN(const bool is_old, co_await has_log());
-  if (is_old || options_.seeds.empty()) co_return Founding{};
+  // What it says of its cluster is in the log.
+  if (is_old) co_return Founding{};
+  if (options_.seeds.empty()) {
+    Founding alone{.cluster_id = options_.own_cluster_id, .founders = {}, .members = {}};
+    alone.founders.push_back(ports_.membership.self());
+    alone.founders.front().cluster_id = alone.cluster_id;
+    CO_RETURN_IF_ERROR(co_await keep(alone));
+    co_return alone;
+  }
+  ports_.membership.has_no_cluster();
   say_at_ = io::Loop::current()->now() + options_.say_every;
   for (const io::Endpoint& seed : options_.seeds) asking_.start(ask(seed));
   auto agreed = co_await agree();
@@ -86,7 +96,7 @@ void FormingDriver::say_what_is_missing() {
 
 io::Task<void> FormingDriver::ask(io::Endpoint seed) {
   while (!ended_ && !stopped_) {
-    auto answer = co_await discover(seed);
+    auto answer = co_await introductions_.discover(seed);
     if (answer) {
       forming_.answered(seed, std::move(*answer));
     } else {
@@ -97,35 +107,6 @@ io::Task<void> FormingDriver::ask(io::Endpoint seed) {
     uint64_t ticket = changed_.ticket();
     while (!ended_ && !stopped_ && co_await changed_.wait(ticket, next)) ticket = changed_.ticket();
   }
-}
-
-io::Task<Result<native::ResponseHeader>> FormingDriver::exchange(io::Endpoint at,
-                                                                 native::RequestHeader request,
-                                                                 Duration timeout) {
-  CO_ASSIGN_OR_RETURN(
-      auto connection,
-      co_await PeerConnection::open(
-          ports_.runtime, std::move(at),
-          {.self = ports_.membership.self().node_id, .cluster_id = {}, .expected = {}},
-          ports_.memory, options_.connection));
-  auto answer =
-      co_await connection->call(std::move(request), {}, io::Loop::current()->now() + timeout);
-  co_await connection->shut_down();
-  if (!answer) co_return fail(std::move(answer).error());
-  co_return std::move(answer->header);
-}
-
-io::Task<Result<DiscoverAnswer>> FormingDriver::discover(io::Endpoint seed) {
-  native::RequestHeader request;
-  encode_member(ports_.membership.self(), *request.mutable_discover()->mutable_self());
-  CO_ASSIGN_OR_RETURN(const auto answer, co_await exchange(seed, std::move(request),
-                                                           options_.connection.connect_timeout));
-  const auto& said = answer.discover();
-  DiscoverAnswer decoded;
-  CO_ASSIGN_OR_RETURN(decoded.self, decode_member(said.self()));
-  CO_ASSIGN_OR_RETURN(decoded.known, decode_members(said.known()));
-  CO_ASSIGN_OR_RETURN(decoded.founders, decode_members(said.founders()));
-  co_return decoded;
 }
 
 /// Only the controller takes somebody in: the members are asked one after the other.
@@ -141,14 +122,11 @@ io::Task<Result<Founding>> FormingDriver::join(Forming::Join with) {
 }
 
 io::Task<Result<Founding>> FormingDriver::join_at(const ClusterMember& member) {
-  native::RequestHeader request;
-  encode_member(ports_.membership.self(), *request.mutable_join_cluster()->mutable_self());
-  const std::string where = "join at " + member.address.to_string();
-  auto answer = co_await exchange(member.address, std::move(request), options_.join_timeout);
-  if (!answer) co_return fail(std::move(answer).error().with_context(where));
-  const auto& said = answer->join_cluster();
+  CO_ASSIGN_OR_RETURN(const auto said,
+                      co_await introductions_.join(member.address, false, options_.join_timeout));
   if (said.cluster_id() != member.cluster_id) {
-    co_return fail(Errc::wrong_cluster, where + ": it answers for cluster " + said.cluster_id() +
+    co_return fail(Errc::wrong_cluster, "join at " + member.address.to_string() +
+                                            ": it answers for cluster " + said.cluster_id() +
                                             " and said before that it belongs to " +
                                             member.cluster_id);
   }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory_budget.h"
 #include "broker/metadata/forming.h"
+#include "broker/metadata/introductions.h"
 #include "broker/metadata/membership.h"
 #include "broker/metadata/peer_connection.h"
 #include "io/runtime.h"
@@ -26,6 +27,8 @@ struct FormingOptions {
   /// Of the metadata; exists.
   std::string directory;
   std::vector<io::Endpoint> seeds;
+  /// Of the cluster that a broker without seeds is.
+  std::string own_cluster_id;
   Duration ask_every = 200ms;
   Duration say_every = 3s;
   Duration join_timeout = 10s;
@@ -39,9 +42,9 @@ class FormingDriver {
   FormingDriver(FormingPorts ports, FormingOptions options);
 
   /// What was decided once is decided for ever: read from disk, or agreed on with the seeds, which
-  /// may take as long as they do. A broker with a log and no founding, or without seeds, is alone:
-  /// then it is empty. wrong_cluster when the configurations contradict each other; what a cluster
-  /// refused to take it for; shutting_down.
+  /// may take as long as they do. Without seeds it is its own founder. A broker with a log and no
+  /// founding began alone with an earlier version: then it is empty. wrong_cluster when the
+  /// configurations contradict each other; what a cluster refused to take it for; shutting_down.
   io::Task<Result<Founding>> run();
   /// run() ends soon.
   void stop();
@@ -50,16 +53,14 @@ class FormingDriver {
   io::Task<Result<bool>> has_log();
   io::Task<Result<Founding>> agree();
   io::Task<void> ask(io::Endpoint seed);
-  io::Task<Result<DiscoverAnswer>> discover(io::Endpoint seed);
   io::Task<Result<Founding>> join(Forming::Join with);
   io::Task<Result<Founding>> join_at(const ClusterMember& member);
-  io::Task<Result<native::ResponseHeader>> exchange(io::Endpoint at, native::RequestHeader request,
-                                                    Duration timeout);
   io::Task<Result<>> keep(Founding founding);
   void say_what_is_missing();
 
   FormingPorts ports_;
   const FormingOptions options_;
+  Introductions introductions_;
   Forming forming_;
   std::optional<Error> join_failure_;
   TimePoint say_at_{};

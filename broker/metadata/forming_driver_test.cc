@@ -37,7 +37,7 @@ class FormingDriverTest : public PeerWorld {
         sim, sim.add_node(name_of(number), std::move(node)), std::move(self), log);
     PeerMachine& machine = *starting.machine;
     EXPECT_TRUE(sim.run_on(machine.control(), machine.node.disk().create_directories("/m")));
-    FormingOptions options{.directory = "/m", .seeds = seeds};
+    FormingOptions options{.directory = "/m", .seeds = seeds, .own_cluster_id = "own"};
     starting.driver = std::make_unique<FormingDriver>(
         FormingPorts{machine.node.runtime(), machine.node.disk(), machine.membership,
                      machine.memory, Logger(log)},
@@ -197,13 +197,57 @@ TEST_F(FormingDriverTest, AnotherNameIsRefused) {
   EXPECT_THAT(refusal(2), HasSubstr("\"test\""));
 }
 
-TEST_F(FormingDriverTest, WithoutSeedsNobodyIsWaitedFor) {
+TEST_F(FormingDriverTest, WithoutSeedsABrokerIsItsOwnFounderFromThenOn) {
   seeds.clear();
   const auto before = sim.now();
   start(1);
   ASSERT_TRUE(wait(1));
-  EXPECT_EQ(founding(1), Founding{});
   EXPECT_LT(sim.now() - before, 100ms);
+  const Founding own = founding(1);
+  EXPECT_EQ(own.cluster_id, "own");
+  EXPECT_THAT(own.voters(), ElementsAre(NodeId{1}));
+  // Started again, with seeds too, it is what it was.
+  seeds = {member(2).address};
+  start(1, member(1), kill(1));
+  ASSERT_TRUE(wait(1));
+  EXPECT_EQ(founding(1).cluster_id, "own");
+  EXPECT_EQ(all[1].machine->membership.cluster_id(), "own");
+}
+
+TEST_F(FormingDriverTest, AWipedFounderIsNoFounderAgainWhileTheOthersStart) {
+  for (const int number : {1, 2, 3}) start(number);
+  ASSERT_TRUE(wait());
+  const std::string id = founding(1).cluster_id;
+  std::map<int, sim::DiskImage> disks;
+  for (const int number : {1, 2, 3}) disks[number] = kill(number);
+  ClusterMember wiped = member(3);
+  wiped.directory_id = directory_id_of(99);
+  start(3, wiped);
+  // Those listen before they read what they are.
+  for (const int number : {1, 2}) {
+    Starting& slow = all[number];
+    sim::NodeOptions node;
+    node.disk = std::move(disks[number]);
+    slow.machine = std::make_unique<PeerMachine>(
+        sim, sim.add_node(name_of(number), std::move(node)), member(number), log);
+    slow.driver = std::make_unique<FormingDriver>(
+        FormingPorts{slow.machine->node.runtime(), slow.machine->node.disk(),
+                     slow.machine->membership, slow.machine->memory, Logger(log)},
+        FormingOptions{.directory = "/m", .seeds = seeds});
+  }
+  sim.run_for(2s);
+  EXPECT_EQ(settled(), 0u) << "they may be members of a cluster";
+  for (const int number : {1, 2}) {
+    sim.start_on(all[number].machine->control(), run(*all[number].driver, all[number].outcome));
+  }
+  ASSERT_TRUE(wait(2));
+  for (const int number : {1, 2}) {
+    EXPECT_EQ(founding(number).cluster_id, id);
+    open_controller(number);
+    all[number].machine->controller.refusal = Error(Errc::wrong_cluster, "another directory");
+  }
+  ASSERT_TRUE(wait(3));
+  EXPECT_THAT(refusal(3), HasSubstr("another directory"));
 }
 
 TEST_F(FormingDriverTest, EndsWhenItIsStopped) {

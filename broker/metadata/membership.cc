@@ -19,6 +19,7 @@ void Membership::listens_at(io::Endpoint address) {
 void Membership::belongs_to(std::string cluster_id, std::vector<ClusterMember> founders) {
   auto state = state_.lock();
   state->self.cluster_id = std::move(cluster_id);
+  state->decided = true;
   state->founders = std::move(founders);
   for (const ClusterMember& founder : state->founders) state->noted[founder.node_id] = founder;
 }
@@ -27,9 +28,34 @@ void Membership::note(const ClusterMember& member) {
   state_.lock()->noted[member.node_id] = member;
 }
 
+void Membership::has_no_cluster() { state_.lock()->decided = true; }
+
+bool Membership::undecided() const { return !state_.lock()->decided; }
+
+void Membership::moved(const ClusterMember& member) {
+  auto state = state_.lock();
+  const NodeId id = member.node_id;
+  const bool is_registered = state->registered.contains(id);
+  auto& known = is_registered ? state->registered : state->noted;
+  const auto found = known.find(id);
+  if (found == known.end() || found->second.directory_id != member.directory_id) return;
+  if (!is_registered) {
+    found->second.address = member.address;
+  } else if (found->second.address == member.address) {
+    state->moves.erase(id);
+  } else {
+    state->moves[id] = {member.address, state->epochs[id]};
+  }
+}
+
 void Membership::update(const MetadataImage& image) {
   auto state = state_.lock();
+  if (state->self.cluster_id.empty() && !image.cluster_id.empty()) {
+    state->self.cluster_id = image.cluster_id;
+    state->decided = true;
+  }
   const auto before = std::exchange(state->registered, {});
+  state->epochs.clear();
   for (const BrokerImage& broker : image.brokers) {
     // Registered before it listens: what was noted is the better address.
     if (broker.port == 0) continue;
@@ -38,7 +64,12 @@ void Membership::update(const MetadataImage& image) {
                                     .directory_id = broker.directory_id,
                                     .address = {broker.host, broker.port},
                                     .cluster_id = image.cluster_id};
+    state->epochs[broker.id] = broker.epoch;
   }
+  std::erase_if(state->moves, [&](const auto& move) {
+    const auto now = state->epochs.find(move.first);
+    return now == state->epochs.end() || now->second != move.second.epoch;
+  });
   for (const auto& [node, member] : before) {
     if (!state->registered.contains(node)) state->noted.erase(node);
   }
@@ -47,14 +78,26 @@ void Membership::update(const MetadataImage& image) {
 std::map<NodeId, ClusterMember> Membership::merged(const State& state) {
   auto members = state.registered;
   members.insert(state.noted.begin(), state.noted.end());
+  for (const auto& [node, move] : state.moves) members[node].address = move.to;
   members[state.self.node_id] = state.self;
   return members;
 }
 
 std::optional<io::Endpoint> Membership::address_of(NodeId node) const {
   const auto state = state_.lock();
+  if (const auto move = state->moves.find(node); move != state->moves.end()) return move->second.to;
   for (const auto* known : {&state->registered, &state->noted}) {
     if (const auto found = known->find(node); found != known->end()) return found->second.address;
+  }
+  return std::nullopt;
+}
+
+std::optional<Uuid> Membership::directory_of(NodeId node) const {
+  const auto state = state_.lock();
+  for (const auto* known : {&state->registered, &state->noted}) {
+    if (const auto found = known->find(node); found != known->end()) {
+      return found->second.directory_id;
+    }
   }
   return std::nullopt;
 }

@@ -24,8 +24,9 @@ struct ClusterMember {
   bool operator==(const ClusterMember&) const = default;
 };
 
-/// Who we are, whom we know and where they are: from seeds, from who asked to join, and from the
-/// metadata, whose word wins. Thread-safe.
+/// Who we are, whom we know and where they are: from seeds, from the metadata, whose word wins, and
+/// from members that say they are elsewhere now, whose word wins until they register there.
+/// Thread-safe.
 class Membership {
  public:
   explicit Membership(ClusterMember self);
@@ -39,21 +40,39 @@ class Membership {
   void listens_at(io::Endpoint address);
   /// From now on this broker has a cluster.
   void belongs_to(std::string cluster_id, std::vector<ClusterMember> founders);
+  /// It is known to have none yet.
+  void has_no_cluster();
+  /// Neither was said so far: others must not take us for a broker without a cluster.
+  bool undecided() const;
   /// Heard of outside of the metadata.
   void note(const ClusterMember& member);
-  /// After each publish of the metadata. Brokers that left are forgotten.
+  /// Where a member says itself that it is. Changes nothing for whoever is known with another
+  /// directory, or is not known.
+  void moved(const ClusterMember& member);
+  /// After each publish of the metadata, which also tells a broker its cluster. Brokers that left
+  /// are forgotten.
   void update(const MetadataImage& image);
 
   std::optional<io::Endpoint> address_of(NodeId node) const;
+  /// By which it is known, from whatever source.
+  std::optional<Uuid> directory_of(NodeId node) const;
   /// By node id, this broker included.
   std::vector<ClusterMember> known() const;
 
  private:
+  /// Of who registered elsewhere, and with which epoch that was.
+  struct Move {
+    io::Endpoint to;
+    uint64_t epoch = 0;
+  };
   struct State {
     ClusterMember self;
+    bool decided = false;
     std::vector<ClusterMember> founders;
     std::map<NodeId, ClusterMember> noted;
     std::map<NodeId, ClusterMember> registered;
+    std::map<NodeId, uint64_t> epochs;
+    std::map<NodeId, Move> moves;
   };
   static std::map<NodeId, ClusterMember> merged(const State& state);
   Guarded<State> state_;

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "base/crc32c.h"
+#include "broker/metadata/member_codec.h"
 #include "tests/support/native_world.h"
 #include "tests/support/peer_world.h"
 
@@ -49,6 +50,14 @@ class ClusterMessages : public PeerWorld {
   static native::RequestHeader propose(std::string_view command) {
     native::RequestHeader request;
     request.mutable_propose()->set_crc(crc32c(as_bytes(command)));
+    return request;
+  }
+  /// From port 1 of its machine.
+  static native::RequestHeader joining(int number) {
+    native::RequestHeader request;
+    ClusterMember joins = member(number);
+    joins.address.port = 1;
+    encode_member(joins, *request.mutable_join_cluster()->mutable_self());
     return request;
   }
   static native::RequestHeader heartbeat() {
@@ -174,18 +183,15 @@ TEST_F(ClusterMessages, DamageIsTheControllersToHear) {
   EXPECT_EQ(call(request).error().code(), Errc::invalid_argument);
 }
 
-TEST_F(ClusterMessages, WhoJoinsIsKnownFromThenOn) {
-  native::RequestHeader request;
+TEST_F(ClusterMessages, WhoJoinsIsHandedToTheControllerUnlessItsClusterHasAnotherName) {
+  native::RequestHeader request = joining(4);
   auto& self = *request.mutable_join_cluster()->mutable_self();
-  self.set_cluster_name("test");
-  self.set_node_id(4);
-  self.set_directory_id(std::string(16, 'd'));
-  self.set_host("b4");
-  self.set_port(1);
   const auto answer = call(request);
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_EQ(answer->header.join_cluster().cluster_id(), "C");
-  EXPECT_EQ(them->membership.address_of(NodeId{4})->to_string(), "b4:1");
+  ASSERT_EQ(them->controller.joined.size(), 1U);
+  EXPECT_EQ(them->controller.joined.front().address.to_string(), "b4:1");
+  EXPECT_FALSE(them->controller.returned.front());
   self.set_cluster_name("other");
   const auto refused = call(request);
   EXPECT_EQ(refused.error(), Errc::wrong_cluster);
@@ -194,8 +200,36 @@ TEST_F(ClusterMessages, WhoJoinsIsKnownFromThenOn) {
   EXPECT_EQ(them->controller.joined.size(), 1U);
 }
 
+TEST_F(ClusterMessages, AMemberIsReachedWhereItSaysEvenWhereThereIsNoController) {
+  them->controller.refusal = Error(Errc::not_controller);
+  native::RequestHeader request = joining(3);
+  request.mutable_join_cluster()->set_returning(true);
+  EXPECT_EQ(call(request).error(), Errc::not_controller);
+  EXPECT_FALSE(them->membership.address_of(NodeId{3})) << "it is nobody's word but its own";
+  them->membership.note(member(3));
+  EXPECT_EQ(call(request).error(), Errc::not_controller);
+  EXPECT_EQ(them->membership.address_of(NodeId{3})->to_string(), "b3:1");
+  EXPECT_TRUE(them->controller.returned.back());
+}
+
+TEST_F(ClusterMessages, NobodyJoinsWithoutAnAddress) {
+  native::RequestHeader request = joining(3);
+  request.mutable_join_cluster()->mutable_self()->set_port(0);
+  EXPECT_EQ(call(request).error(), Errc::invalid_argument);
+  EXPECT_THAT(them->controller.joined, IsEmpty());
+}
+
+TEST_F(ClusterMessages, ABrokerThatDoesNotKnowItsClusterYetIsNotTakenForOneWithout) {
+  them = machine(3);
+  dial("", 3);
+  native::RequestHeader discover;
+  discover.mutable_discover();
+  EXPECT_EQ(call(discover).error(), Errc::recovering);
+}
+
 TEST_F(ClusterMessages, BeforeThereIsAClusterOnlyDiscoverIsAnswered) {
   them = machine(3);
+  them->membership.has_no_cluster();
   dial("", 3);
   native::RequestHeader discover;
   discover.mutable_discover();
@@ -231,6 +265,28 @@ TEST_F(AloneBroker, DescribesItself) {
   ASSERT_EQ(said.brokers_size(), 1);
   EXPECT_EQ(said.brokers(0).leaders(), 3U);
   EXPECT_TRUE(said.brokers(0).voter());
+}
+
+TEST_F(AloneBroker, KeepsItsClusterWhenItStartsAgain) {
+  const auto cluster_id = [this] {
+    auto socket = open();
+    native::RequestHeader discover;
+    discover.set_correlation_id(7);
+    discover.mutable_discover();
+    return ask(*socket, discover).header.discover().self().cluster_id();
+  };
+  const std::string id = cluster_id();
+  EXPECT_FALSE(id.empty());
+  ASSERT_TRUE(broker.stop());
+  ASSERT_TRUE(broker.start());
+  EXPECT_EQ(cluster_id(), id);
+  // As an earlier version left it.
+  ASSERT_TRUE(broker.stop());
+  auto& disk = broker.machine().disk();
+  const std::string file = broker.options().data_directories.front() + "/metadata/founding";
+  ASSERT_TRUE(sim().run_on(broker.machine().executor().control(), disk.remove(file)));
+  ASSERT_TRUE(broker.start());
+  EXPECT_EQ(cluster_id(), id);
 }
 
 TEST_F(AloneBroker, RefusesClientsThatPlayBrokersAndBrokersThatAreNotThere) {

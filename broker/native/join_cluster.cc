@@ -14,11 +14,17 @@ io::Task<Result<>> answer_join_cluster(NativeCall& call) {
                                             "\", this one is \"" + self.cluster_name +
                                             "\"; give both the same name");
   }
+  if (member.address.host.empty() || member.address.port == 0 || member.directory_id.is_zero()) {
+    co_return fail(Errc::invalid_argument,
+                   "broker " + std::to_string(member.node_id.value()) +
+                       " wants to join without an address or a directory id; it names both");
+  }
   member.cluster_id = self.cluster_id;
-  CO_RETURN_IF_ERROR(co_await on_control(call, [controller, member, cluster] {
-    // Whoever leads must reach it before the metadata knows where it is.
-    cluster->membership.note(member);
-    return controller->join(member);
+  // Also where it is not for us to decide: nobody may lead while we do not reach it.
+  cluster->membership.moved(member);
+  const bool returning = call.request.join_cluster().returning();
+  CO_RETURN_IF_ERROR(co_await on_control(call, [controller, &member, returning] {
+    return controller->join(std::move(member), returning);
   }));
   auto& answer = *call.response.mutable_join_cluster();
   answer.set_cluster_id(self.cluster_id);

@@ -45,8 +45,9 @@ class ControllerPort {
   /// Done when it is committed, or known already.
   virtual io::Task<Result<>> report_damage(NodeId node, uint64_t broker_epoch,
                                            std::vector<DamageReport> reports) = 0;
-  /// Done when the broker is a learner, and may be reached by whoever leads next.
-  virtual io::Task<Result<>> join(ClusterMember member) = 0;
+  /// Done when the broker is a learner, and may be reached by whoever leads next. `returning`: it
+  /// says that it is a member.
+  virtual io::Task<Result<>> join(ClusterMember member, bool returning) = 0;
   virtual io::Task<Result<>> leave(NodeId node) = 0;
   virtual io::Task<Result<>> move(MovePartition move) = 0;
   virtual io::Task<Result<>> drain(NodeId node, bool undo) = 0;

@@ -14,7 +14,14 @@
 namespace sluice::cluster {
 namespace {
 
-/// Taken by nobody a moment ago. Seeds must be known before anybody listens.
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ",") + part;
+  return text;
+}
+
+}  // namespace
+
 std::vector<std::string> free_addresses(size_t count) {
   std::vector<int> sockets;
   std::vector<std::string> addresses;
@@ -34,14 +41,6 @@ std::vector<std::string> free_addresses(size_t count) {
   for (const int socket : sockets) ::close(socket);
   return addresses;
 }
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : ",") + part;
-  return text;
-}
-
-}  // namespace
 
 ThreeBrokers::ThreeBrokers(size_t count) : listen_(free_addresses(count)), brokers_(count) {}
 

@@ -13,6 +13,9 @@
 
 namespace sluice::cluster {
 
+/// HOST:PORT taken by nobody a moment ago. Seeds must be known before anybody listens.
+std::vector<std::string> free_addresses(size_t count);
+
 /// Brokers 1 to N, each a process of its own with the same seeds. At the end all are stopped and
 /// what they leave must be sound.
 class ThreeBrokers {

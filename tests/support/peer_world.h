@@ -58,8 +58,9 @@ class FakeController final : public ControllerPort {
     damage.insert(damage.end(), reports.begin(), reports.end());
     return outcome();
   }
-  io::Task<Result<>> join(ClusterMember member) override {
+  io::Task<Result<>> join(ClusterMember member, bool returning) override {
     joined.push_back(std::move(member));
+    returned.push_back(returning);
     return outcome();
   }
   io::Task<Result<>> leave(NodeId node) override {
@@ -81,6 +82,7 @@ class FakeController final : public ControllerPort {
   std::vector<Heartbeat> heartbeats;
   std::vector<DamageReport> damage;
   std::vector<ClusterMember> joined;
+  std::vector<bool> returned;
   std::vector<NodeId> left;
   std::vector<MovePartition> moves;
   std::vector<std::pair<NodeId, bool>> drained;
