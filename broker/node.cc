@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "broker/version.h"
 #include "storage/meta_properties.h"
 
@@ -202,7 +203,9 @@ void Node::make_replication() {
 io::Task<Result<>> Node::register_broker(const std::string& cluster_id) {
   bool unclean = false;
   for (const auto& directory : logs_->directories()) {
-    unclean |= control_.alone() ? !directory.stopped_cleanly : directory.power_lost;
+    unclean |= mutated(Mutation::stay_in_sync_unclean) ? false
+               : control_.alone()                      ? !directory.stopped_cleanly
+                                                       : directory.power_lost;
   }
   std::optional<std::string> found;
   if (store_.image()->cluster_id.empty()) found = cluster_id;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/mutation.h"
+
 namespace sluice::broker {
 namespace {
 
@@ -55,8 +57,11 @@ bool keeps_leading(const PartitionImage& partition, const BrokerStates& states) 
 
 void elect(PartitionImage& partition, const ElectionRules& rules, const BrokerStates& states) {
   if (states.may_lead(partition.leader) && has(partition.in_sync, partition.leader)) return;
-  if (const NodeId id = first_to_lead(partition, partition.in_sync, states); id != kNoLeader) {
+  const bool anyone = mutated(Mutation::elect_anyone);
+  const auto& among = anyone ? partition.replicas : partition.in_sync;
+  if (const NodeId id = first_to_lead(partition, among, states); id != kNoLeader) {
     partition.leader = id;
+    if (anyone) partition.in_sync = {id};
     return;
   }
   if (keeps_leading(partition, states)) return;

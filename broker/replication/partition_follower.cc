@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "base/mutation.h"
 #include "broker/replication/partition.h"
 #include "proto/record/batch.h"
 
@@ -25,7 +26,8 @@ MutableBytes behind(MutableBytes batches, Offset from) {
 Result<> Partition::check_follows(LeaderEpoch epoch) const {
   if (stopped()) return fail(stopped_because());
   const Leadership now = leadership();
-  if (now.leader == ports_.self || now.epoch != epoch) return fail(Errc::fenced_leader_epoch);
+  const bool other = now.epoch != epoch && !mutated(Mutation::keep_fenced_epoch);
+  if (now.leader == ports_.self || other) return fail(Errc::fenced_leader_epoch);
   return {};
 }
 
@@ -57,7 +59,8 @@ io::Task<Result<>> Partition::append_fetched(LeaderEpoch epoch, FetchedRecords f
             {.batch = batches, .leader_epoch = epoch, .origin = storage::AppendOrigin::replica}));
     end = appended.last_offset + 1;
   }
-  go_along(std::min(fetched.high_watermark, end));
+  go_along(mutated(Mutation::unbounded_watermark) ? fetched.high_watermark
+                                                  : std::min(fetched.high_watermark, end));
   if (fetched.log_start > ends.start) {
     CO_RETURN_IF_ERROR(co_await log_->advance_start(std::min(fetched.log_start, end)));
   }

@@ -51,6 +51,8 @@ class BrokerMachine {
   bool given_up() const { return given_up_; }
   /// What the running broker knows of the cluster.
   std::shared_ptr<const broker::MetadataImage> image() { return broker_->metadata().image(); }
+  /// What the running broker has; for who looks and does not touch.
+  const broker::PartitionTable& partitions() const { return broker_->partitions(); }
   /// The running one.
   SimNode& node() { return *node_; }
   /// What the disk holds while the machine is off.

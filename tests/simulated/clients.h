@@ -13,15 +13,9 @@
 #include "io/sync.h"
 #include "tests/sim/simulator.h"
 #include "tests/simulated/history.h"
+#include "tests/simulated/topic_plans.h"
 
 namespace sluice::sim {
-
-struct TopicPlan {
-  std::string name;
-  uint32_t partitions = 1;
-  uint32_t replication_factor = 1;
-  std::map<std::string, std::string> configs;
-};
 
 /// Where clients live; what it names outlives them.
 struct World {

@@ -52,8 +52,8 @@ bool ClusterNemesis::strike() {
                                   &ClusterNemesis::pause_node,       &ClusterNemesis::jump_clock,
                                   &ClusterNemesis::kill_one,         &ClusterNemesis::kill_one,
                                   &ClusterNemesis::stop_one,         &ClusterNemesis::cut_power,
-                                  &ClusterNemesis::cut_power,        &ClusterNemesis::start_all,
-                                  &ClusterNemesis::start_all};
+                                  &ClusterNemesis::cut_power,        &ClusterNemesis::black_out,
+                                  &ClusterNemesis::start_all,        &ClusterNemesis::start_all};
   const uint64_t drawn = simulator_.random().below(std::size(kActs) + 2);
   if (drawn < std::size(kActs)) {
     (this->*kActs[drawn])();
@@ -207,6 +207,9 @@ void ClusterNemesis::pause_node() {
   history_.note("pause " + node.name() + " for " +
                 std::to_string(duration / std::chrono::milliseconds(1)) + " ms");
   node.pause(duration);
+  if (!is_broker) {
+    clients_sleep_until_ = std::max(clients_sleep_until_, simulator_.now() + duration);
+  }
 }
 
 void ClusterNemesis::jump_clock() {
@@ -229,12 +232,16 @@ void ClusterNemesis::stop_one() {
   }
 }
 
-/// A majority keeps what it has until all replicas are in sync again: more was not promised.
+/// All others keep what they have until all replicas are in sync again: more was not promised of
+/// records that two of them have.
 bool ClusterNemesis::may_lose(BrokerMachine& victim) {
-  if (in_sync_()) losers_.clear();
-  if (std::ranges::find(losers_, &victim) != losers_.end()) return true;
-  if ((losers_.size() + 1) * 2 >= brokers_.size()) return false;
-  losers_.push_back(&victim);
+  if (in_sync_()) {
+    loser_ = nullptr;
+    all_lost_ = false;
+  }
+  if (all_lost_ || (loser_ != nullptr && loser_ != &victim)) return false;
+  loser_ = &victim;
+  history_.lose_minority();
   return true;
 }
 
@@ -242,6 +249,22 @@ void ClusterNemesis::cut_power() {
   BrokerMachine& victim = draw_broker();
   if (!may_lose(victim)) return;
   victim.cut_power(static_cast<CrashMode>(simulator_.random().below(5)));
+}
+
+/// All at once: what was on the devices is all that is left.
+void ClusterNemesis::black_out() {
+  if (!in_sync_()) return;
+  history_.note("all lose their power");
+  for (BrokerMachine* broker : brokers_) {
+    broker->cut_power(static_cast<CrashMode>(simulator_.random().below(5)));
+  }
+  all_lost_ = true;
+  // Before the next era begins, everything that was still said in this one has been heard.
+  simulator_.network().heal_all();
+  const Duration asleep = clients_sleep_until_ - simulator_.now();
+  simulator_.run_for(std::max(asleep, Duration::zero()) + 1s + draw(1s));
+  history_.begin_era();
+  start_all();
 }
 
 void ClusterNemesis::start_all() {

@@ -11,9 +11,9 @@
 
 namespace sluice::sim {
 
-/// Does to several brokers what the world does, within what was promised: at any time at most a
-/// minority of them lost its power since all replicas were in sync. What it draws comes from the
-/// simulator's seed.
+/// Does to several brokers what the world does, within what was promised: since all
+/// replicas were in sync at most one of them lost its power, or all of them did. What it draws
+/// comes from the simulator's seed.
 class ClusterNemesis {
  public:
   /// All outlive it. `in_sync` tells whether every replica is in sync now.
@@ -42,6 +42,7 @@ class ClusterNemesis {
   void kill_one();
   void stop_one();
   void cut_power();
+  void black_out();
   void start_all();
 
   bool may_lose(BrokerMachine& victim);
@@ -60,7 +61,9 @@ class ClusterNemesis {
   const std::function<bool()> in_sync_;
   const NetworkOptions calm_;
   /// Lost what was not synced since all replicas were in sync.
-  std::vector<BrokerMachine*> losers_;
+  BrokerMachine* loser_ = nullptr;
+  bool all_lost_ = false;
+  TrueTime clients_sleep_until_{};
 };
 
 }  // namespace sluice::sim

@@ -69,13 +69,31 @@ void History::settle(RecordId id, Outcome outcome) {
   Attempt& record = attempt(id);
   if (record.outcome != Outcome::pending) violated(id.to_string() + " got a second outcome");
   record.outcome = outcome;
-  record.era = era_;
+  record.era = era(record.place.topic);
 }
 
 void History::acknowledged(RecordId id, Offset offset) {
   settle(id, Outcome::acknowledged);
   attempt(id).offset = offset;
   note(id.to_string() + " acknowledged at " + at(attempt(id).place, offset));
+}
+
+void History::taken(RecordId id) {
+  settle(id, Outcome::unknown);
+  attempt(id).error = "taken by the leader";
+  note(id.to_string() + " taken by the leader of " + attempt(id).place.to_string());
+}
+
+uint32_t History::era(const std::string& topic) const {
+  switch (topics_.at(topic)) {
+    case Promise::synced:
+      return 0;
+    case Promise::replicated:
+      return total_losses_;
+    case Promise::cached:
+      return minority_losses_ + total_losses_;
+  }
+  return 0;
 }
 
 void History::failed(RecordId id, const Error& why, bool definite) {
@@ -91,15 +109,16 @@ void History::saw(const std::string& reader, const Place& place, Offset offset, 
     violated(reader + " read bytes that nobody wrote at " + at(place, offset));
     return;
   }
+  if (on_read_) on_read_(reader, place, offset);
   note(reader + " read " + id->to_string() + " at " + at(place, offset) + " of epoch " +
        std::to_string(epoch.value()));
-  sightings_.push_back({reader, place, offset, epoch, *id, era_});
+  sightings_.push_back({reader, place, offset, epoch, *id, era(place.topic)});
 }
 
 void History::was_told(const std::string& reader, const Place& place, Offset high_watermark) {
   note(reader + " was told that " + place.to_string() + " ends at " +
        std::to_string(high_watermark.value()));
-  marks_.push_back({reader, place, high_watermark, era_});
+  marks_.push_back({reader, place, high_watermark, era(place.topic)});
 }
 
 void History::found(const Place& place, Offset offset, LeaderEpoch epoch, std::string_view value) {
@@ -108,7 +127,7 @@ void History::found(const Place& place, Offset offset, LeaderEpoch epoch, std::s
     violated("the log holds bytes that nobody wrote at " + at(place, offset));
     return;
   }
-  log_[place].push_back({"the log", place, offset, epoch, *id, era_});
+  log_[place].push_back({"the log", place, offset, epoch, *id, era(place.topic)});
 }
 
 void History::note(std::string text) { lines_.emplace_back(now_(), std::move(text)); }

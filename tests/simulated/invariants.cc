@@ -16,7 +16,7 @@ std::string at(const Place& place, Offset offset) {
 
 /// Whether a promise of `era` still binds at the end of the run.
 bool binds(const History& history, const Place& place, uint32_t era) {
-  return history.is_synced(place.topic) || era == history.era();
+  return era == history.era(place.topic);
 }
 
 class LogIndex {
@@ -144,8 +144,7 @@ void check_readers(const History& history, Broken& broken) {
   for (const auto& seen : history.sightings()) {
     const Sighting*& before = last[{seen.reader, seen.place}];
     const Offset expected = before == nullptr ? Offset(0) : before->offset + 1;
-    const bool excused =
-        before != nullptr && before->era != seen.era && !history.is_synced(seen.place.topic);
+    const bool excused = before != nullptr && before->era != seen.era;
     if (seen.offset != expected && !excused) {
       broken.push_back(seen.reader + " got " + at(seen.place, seen.offset) + " after " +
                        std::to_string(expected.value() - 1));
@@ -155,8 +154,7 @@ void check_readers(const History& history, Broken& broken) {
   std::map<std::pair<std::string, Place>, const Mark*> marks;
   for (const auto& mark : history.marks()) {
     const Mark*& before = marks[{mark.reader, mark.place}];
-    const bool comparable =
-        before != nullptr && (before->era == mark.era || history.is_synced(mark.place.topic));
+    const bool comparable = before != nullptr && before->era == mark.era;
     if (comparable && mark.high_watermark < before->high_watermark) {
       broken.push_back("the high watermark of " + mark.place.to_string() + " went from " +
                        std::to_string(before->high_watermark.value()) + " to " +

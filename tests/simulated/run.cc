@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "storage/inspect.h"
 #include "tests/simulated/broker_machine.h"
 #include "tests/simulated/clients.h"
 #include "tests/simulated/cluster_nemesis.h"
+#include "tests/simulated/cluster_watch.h"
 #include "tests/simulated/history.h"
 #include "tests/simulated/invariants.h"
 #include "tests/simulated/nemesis.h"
+#include "tests/simulated/topic_plans.h"
 
 namespace sluice::sim {
 namespace {
@@ -21,26 +24,6 @@ constexpr uint32_t kBursts = 40;
 constexpr Duration kPatience = std::chrono::minutes(2);
 
 using Ends = std::map<Place, Offset>;
-
-/// A cluster promises more than one broker: also what is not flushed survives the loss of power of
-/// a minority.
-std::vector<TopicPlan> topic_plans(uint32_t brokers) {
-  const std::map<std::string, std::string> small = {{"segment.bytes", "8192"},
-                                                    {"index.interval.bytes", "256"},
-                                                    {"max.message.bytes", "16384"},
-                                                    {"retention.ms", "-1"}};
-  TopicPlan synced{.name = "synced", .partitions = 2, .configs = small};
-  synced.configs["flush"] = "every";
-  TopicPlan cached{.name = "cached", .partitions = 2, .configs = small};
-  cached.configs["flush"] = "none";
-  if (brokers > 1) {
-    for (TopicPlan* plan : {&synced, &cached}) {
-      plan->replication_factor = 3;
-      plan->configs["min.insync.replicas"] = "2";
-    }
-  }
-  return {synced, cached};
-}
 
 /// Reads all records of a topic up to the given ends.
 template <class Visit>
@@ -76,6 +59,7 @@ class Run {
         simulator_(seed),
         history_([this] { return simulator_.now(); }),
         topics_(topic_plans(options.brokers)) {
+    if (options.brokers > 1) watch_.emplace(simulator_, history_);
     add_brokers();
   }
 
@@ -118,6 +102,7 @@ class Run {
   History history_;
   const std::vector<TopicPlan> topics_;
   std::vector<std::unique_ptr<BrokerMachine>> brokers_;
+  std::optional<ClusterWatch> watch_;
   std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<ClientMachine>> clients_;
   std::vector<ClientMachine*> producers_;
@@ -152,6 +137,7 @@ void Run::add_brokers() {
     };
     brokers_.push_back(std::make_unique<BrokerMachine>(simulator_, history_,
                                                        "broker" + std::to_string(id), adjust));
+    watch_->add(NodeId(static_cast<int32_t>(id)), *brokers_.back());
   }
   for (const auto& broker : brokers_) addresses_.push_back(broker->address());
 }
@@ -188,10 +174,7 @@ bool Run::all_in_sync() {
 }
 
 bool Run::set_up() {
-  for (const auto& topic : topics_) {
-    const auto flush = topic.configs.find("flush");
-    history_.add_topic(topic.name, flush != topic.configs.end() && flush->second == "every");
-  }
+  for (const auto& topic : topics_) history_.add_topic(topic.name, topic.promise);
   if (!start_brokers()) return false;
   return administer(
       "creator", [this](client::Cluster&, client::AdminCore& admin) -> io::Task<void> {
@@ -221,6 +204,8 @@ void Run::start_clients() {
   }
   producers_.push_back(&add<OneShotMachine>(3u, topics_, kBursts));
   for (const auto& topic : topics_) {
+    // What a cluster may lose of these, readers may see go.
+    if (brokers_.size() > 1 && topic.promise == Promise::cached) continue;
     readers_.push_back(&add<ReaderMachine>("reader-of-" + topic.name, topic.name));
   }
   add<WatcherMachine>(topics_);
@@ -392,7 +377,7 @@ RunReport Run::report() {
           .refused = history_.count(Outcome::refused),
           .unknown = history_.count(Outcome::unknown),
           .read = history_.sightings().size(),
-          .power_cuts = history_.era(),
+          .power_cuts = history_.power_cuts(),
           .broken = broken_invariants(history_),
           .history = history_.to_text(options_.shown_lines)};
 }
