@@ -53,7 +53,7 @@ threaded="io_test storage_test"
 fuzz_seconds=${SLUICE_FUZZ_SECONDS:-60}
 if [ -n "${SLUICE_LONG:-}" ]; then
   threaded="base_test io_test storage_test client_test broker_test"
-  export SLUICE_SEEDS=1000 SLUICE_KILL_ROUNDS=50 SLUICE_CRASH_STATES=150000 SLUICE_MODEL_ROUNDS=5000
+  export SLUICE_SEEDS=1000 SLUICE_SEEDS_OF_5=500 SLUICE_KILL_ROUNDS=50 SLUICE_CRASH_STATES=150000 SLUICE_MODEL_ROUNDS=5000
 fi
 
 # fuzz NAME [SECONDS]
@@ -75,7 +75,10 @@ grep -hE 'states checked' build/asan/Testing/Temporary/LastTest.log || true
 if [ "$only" = all ]; then
   step "release: build" scripts/build.sh release sluiced sluice sim cluster_test sluice_load sluice_micro
   step "clang-tidy" scripts/check-tidy.sh
-  step "release: simulated clusters" build/release/bin/sim --brokers 3 --seeds "${SLUICE_SEEDS:-100}"
+  step "release: simulated clusters of 3" scripts/simulate.sh build/release/bin/sim "${SLUICE_SEEDS:-200}" --brokers 3
+  step "release: simulated clusters of 5" \
+    scripts/simulate.sh build/release/bin/sim "${SLUICE_SEEDS_OF_5:-100}" --brokers 5
+  step "mutations: broken rules are noticed" scripts/mutation-check.sh
   step "release: real processes" run release -L cluster -j1
   step "release: instructions of a produce and a fetch" bench/ratchet.sh
   step "tsan: build" scripts/build.sh tsan $threaded

@@ -17,6 +17,12 @@
 
 namespace sluice::sim {
 
+/// How much a producer does, and how long it pauses at most between two bursts.
+struct Workload {
+  uint32_t bursts = 0;
+  Duration pace{};
+};
+
 /// Where clients live; what it names outlives them.
 struct World {
   Simulator& simulator;
@@ -62,7 +68,7 @@ class ClientMachine {
 class ProducerMachine final : public ClientMachine {
  public:
   ProducerMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
-                  client::ProducerOptions options, uint32_t bursts);
+                  client::ProducerOptions options, Workload workload);
 
  protected:
   io::Task<void> work() override;
@@ -73,7 +79,7 @@ class ProducerMachine final : public ClientMachine {
   const uint32_t number_;
   const std::vector<TopicPlan> topics_;
   const client::ProducerOptions options_;
-  const uint32_t bursts_;
+  const Workload workload_;
   client::ProducerCore producer_;
   uint32_t sent_ = 0;
 };
@@ -83,7 +89,7 @@ class ProducerMachine final : public ClientMachine {
 class OneShotMachine final : public ClientMachine {
  public:
   OneShotMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
-                 uint32_t batches);
+                 Workload workload);
 
  protected:
   io::Task<void> work() override;
@@ -97,7 +103,7 @@ class OneShotMachine final : public ClientMachine {
 
   const uint32_t number_;
   const std::vector<TopicPlan> topics_;
-  const uint32_t batches_;
+  const Workload workload_;
   uint32_t sent_ = 0;
 };
 

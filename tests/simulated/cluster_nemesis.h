@@ -1,12 +1,12 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "tests/sim/simulator.h"
 #include "tests/simulated/broker_machine.h"
 #include "tests/simulated/clients.h"
+#include "tests/simulated/fleet.h"
 #include "tests/simulated/history.h"
 
 namespace sluice::sim {
@@ -16,9 +16,9 @@ namespace sluice::sim {
 /// comes from the simulator's seed.
 class ClusterNemesis {
  public:
-  /// All outlive it. `in_sync` tells whether every replica is in sync now.
-  ClusterNemesis(Simulator& simulator, History& history, std::vector<BrokerMachine*> brokers,
-                 std::vector<ClientMachine*> clients, std::function<bool()> in_sync);
+  /// All outlive it.
+  ClusterNemesis(Simulator& simulator, History& history, Fleet& fleet,
+                 std::vector<ClientMachine*> clients);
 
   /// One misfortune, and some time for it to work. False when a broker does not start though
   /// nothing is wrong with it; the history says why.
@@ -43,6 +43,8 @@ class ClusterNemesis {
   void stop_one();
   void cut_power();
   void black_out();
+  void take_in();
+  void rot();
   void start_all();
 
   bool may_lose(BrokerMachine& victim);
@@ -56,9 +58,8 @@ class ClusterNemesis {
 
   Simulator& simulator_;
   History& history_;
-  const std::vector<BrokerMachine*> brokers_;
+  Fleet& fleet_;
   const std::vector<ClientMachine*> clients_;
-  const std::function<bool()> in_sync_;
   const NetworkOptions calm_;
   /// Lost what was not synced since all replicas were in sync.
   BrokerMachine* loser_ = nullptr;

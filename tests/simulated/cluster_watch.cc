@@ -23,8 +23,9 @@ size_t min_in_sync(const broker::TopicImage& topic) {
 
 }  // namespace
 
-ClusterWatch::ClusterWatch(Simulator& simulator, History& history)
+ClusterWatch::ClusterWatch(Simulator& simulator, History& history, const Fleet& fleet)
     : simulator_(simulator), history_(history) {
+  for (const auto& machine : fleet.machines()) brokers_[fleet.id_of(*machine)] = machine.get();
   simulator_.after_step([this](uint64_t node) { look(node); });
   history_.on_read([this](const std::string& reader, const Place& place, Offset offset) {
     check_read(reader, place, offset);
@@ -43,7 +44,7 @@ void ClusterWatch::may_delete(const Place& place, Offset before) {
 
 /// The same thing is found at every step from then on.
 void ClusterWatch::broken(const std::string& what) {
-  if (++said_[what] == 1 && said_.size() < 20) history_.violated(what);
+  if (said_.size() < 20 && said_.insert(what).second) history_.violated(what);
 }
 
 ClusterWatch::Life* ClusterWatch::life_of(uint64_t node) {
@@ -71,7 +72,8 @@ void ClusterWatch::look(uint64_t node) {
     const auto partition = view.partition.lock();
     if (partition == nullptr || partition->stopped()) continue;
     const bool same = partition->high_watermark() == view.high_watermark &&
-                      partition->leadership() == view.leadership;
+                      partition->leadership() == view.leadership &&
+                      partition->log().ends().end == view.log_end;
     if (full || !same) look_at(*life, view, *partition);
   }
 }
@@ -129,7 +131,7 @@ void ClusterWatch::look_at(Life& life, View& view, broker::Partition& partition)
   view.high_watermark = partition.high_watermark();
   const storage::LogEnds ends = partition.log().ends();
   Truth& truth = truth_of(view.key, view.place);
-  truth.ends[life.id] = ends.end;
+  truth.ends[life.id] = view.log_end = ends.end;
   if (view.leadership.leader == life.id) {
     const auto epoch = view.leadership.epoch;
     const auto [first, is_new] = leaders_.try_emplace({view.key, epoch}, life.id);
@@ -180,6 +182,7 @@ void ClusterWatch::look_at_leader(const Life& life, const View& view, broker::Pa
   }
   if (view.high_watermark <= truth.committed) return;
   truth.committed = view.high_watermark;
+  history_.note(view.place.to_string() + " is committed up to " + text_of(truth.committed));
   Offset& readable = readable_[view.place];
   readable = std::max(readable, truth.committed);
   check_members(view.key, view.place, truth);
@@ -204,7 +207,7 @@ void ClusterWatch::check_members(const Key& key, const Place& place, const Truth
 /// Of a replica that is away, what it had.
 Offset ClusterWatch::end_of(NodeId id, const Key& key, const Truth& truth) const {
   const auto broker = brokers_.find(id);
-  if (broker != brokers_.end() && broker->second->ready()) {
+  if (broker != brokers_.end() && broker->second->on()) {
     const auto replica = broker->second->partitions().find(key);
     if (replica != nullptr) return replica->log().ends().end;
   }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "broker/metadata/image.h"
 #include "broker/replication/partition.h"
 #include "tests/simulated/broker_machine.h"
+#include "tests/simulated/fleet.h"
 #include "tests/simulated/history.h"
 #include "tests/simulated/log_reader.h"
 
@@ -30,14 +32,13 @@ namespace sluice::sim {
 /// Of a topic that lost what was promised of it nothing is remembered from before.
 class ClusterWatch {
  public:
-  ClusterWatch(Simulator& simulator, History& history);
+  /// All outlive it.
+  ClusterWatch(Simulator& simulator, History& history, const Fleet& fleet);
   /// Ends the watch.
   ~ClusterWatch();
   ClusterWatch(const ClusterWatch&) = delete;
   ClusterWatch& operator=(const ClusterWatch&) = delete;
 
-  /// The machine outlives the watch.
-  void add(NodeId id, BrokerMachine& broker) { brokers_[id] = &broker; }
   /// Of the topic's partition everything before the offset may go from now on.
   void may_delete(const Place& place, Offset before);
 
@@ -69,6 +70,7 @@ class ClusterWatch {
     std::weak_ptr<broker::Partition> partition;
     broker::Leadership leadership;
     Offset high_watermark{-1};
+    Offset log_end{-1};
     LogReader log;
   };
   /// The life of a broker's process.
@@ -108,7 +110,7 @@ class ClusterWatch {
   std::map<Place, Offset> deletable_;
   /// The highest high watermark that a leader ever had.
   std::map<Place, Offset> readable_;
-  std::map<std::string, uint64_t> said_;
+  std::set<std::string> said_;
 };
 
 }  // namespace sluice::sim

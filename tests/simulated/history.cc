@@ -51,11 +51,13 @@ std::optional<RecordId> record_of(std::string_view value) {
   return id;
 }
 
-void History::sent(RecordId id, Place place, bool idempotent) {
-  const bool is_new =
-      attempts_
-          .try_emplace(id, Attempt{.id = id, .place = std::move(place), .idempotent = idempotent})
-          .second;
+void History::sent(RecordId id, Place place, bool idempotent, bool repeats) {
+  const bool is_new = attempts_
+                          .try_emplace(id, Attempt{.id = id,
+                                                   .place = std::move(place),
+                                                   .idempotent = idempotent,
+                                                   .repeats = repeats})
+                          .second;
   CHECK(is_new, "a record is handed over once");
 }
 
@@ -142,15 +144,19 @@ size_t History::count(Outcome outcome) const {
       attempts_, [&](const auto& entry) { return entry.second.outcome == outcome; }));
 }
 
-std::string History::to_text(size_t lines) const {
+std::string History::to_text(size_t lines, std::string_view about) const {
+  std::vector<const std::pair<Duration, std::string>*> chosen;
+  for (const auto& line : lines_) {
+    if (about.empty() || line.second.find(about) != std::string::npos) chosen.push_back(&line);
+  }
   std::string text;
-  const size_t first = lines_.size() - std::min(lines, lines_.size());
+  const size_t first = chosen.size() - std::min(lines, chosen.size());
   if (first > 0) text += "... " + std::to_string(first) + " lines before\n";
-  for (size_t i = first; i < lines_.size(); ++i) {
+  for (size_t i = first; i < chosen.size(); ++i) {
     char when[32];
     std::snprintf(when, sizeof when, "%12.6f  ",
-                  static_cast<double>(lines_[i].first.count()) / 1e9);
-    text += when + lines_[i].second + "\n";
+                  static_cast<double>(chosen[i]->first.count()) / 1e9);
+    text += when + chosen[i]->second + "\n";
   }
   return text;
 }

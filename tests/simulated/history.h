@@ -57,6 +57,8 @@ struct Attempt {
   Place place;
   /// Its producer promises order, and no duplicates through retries.
   bool idempotent = false;
+  /// Its producer sends again what has no answer, whether it is there or not.
+  bool repeats = false;
   Outcome outcome = Outcome::pending;
   Offset offset{-1};
   /// Losses of power that the topic does not survive, before the outcome came.
@@ -96,7 +98,7 @@ class History {
   bool knows(const std::string& topic) const { return topics_.contains(topic); }
   bool is_synced(const std::string& topic) const { return topics_.at(topic) == Promise::synced; }
 
-  void sent(RecordId id, Place place, bool idempotent);
+  void sent(RecordId id, Place place, bool idempotent, bool repeats = false);
   void acknowledged(RecordId id, Offset offset);
   /// The leader alone has it: it may be lost and changed places with.
   void taken(RecordId id);
@@ -134,8 +136,8 @@ class History {
   size_t count(Outcome outcome) const;
   size_t pending() const { return count(Outcome::pending); }
 
-  /// The dated lines, oldest first, at most the last `lines`.
-  std::string to_text(size_t lines) const;
+  /// The dated lines with `about` in them, oldest first, at most the last `lines`.
+  std::string to_text(size_t lines, std::string_view about = {}) const;
 
  private:
   Attempt& attempt(RecordId id);

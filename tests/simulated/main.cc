@@ -75,6 +75,8 @@ int main(int argc, char** argv) {
   app.add_flag("--keep-going", keep_going, "also after a seed that breaks something");
   app.add_flag("--verbose", verbose, "show the history of runs that went well too");
   app.add_option("--lines", options.shown_lines, "of a history, at most");
+  app.add_option("--about", options.about,
+                 "of a history, only lines with this text, such as a partition: synced-0");
   add_mutations(app);
   CLI11_PARSE(app, argc, argv);
   uint64_t broken = 0;
