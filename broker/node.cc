@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "broker/version.h"
 #include "storage/meta_properties.h"
 
@@ -213,7 +214,9 @@ void Node::make_replication() {
 io::Task<Result<>> Node::register_broker() {
   bool unclean = false;
   for (const auto& directory : logs_->directories()) {
-    unclean |= control_.alone() ? !directory.stopped_cleanly : directory.power_lost;
+    unclean |= mutated(Mutation::stay_in_sync_unclean) ? false
+               : control_.alone()                      ? !directory.stopped_cleanly
+                                                       : directory.power_lost;
   }
   co_return co_await control_.register_broker(advertised_, unclean && !control_.fresh());
 }

@@ -64,6 +64,7 @@ class Node {
   /// For who embeds a broker, in place of a front end.
   Services services();
   const MetadataStore& metadata() const { return store_; }
+  const PartitionTable& partitions() const { return table_; }
   MetricsRegistry& metrics() { return metrics_; }
 
  private:

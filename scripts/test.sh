@@ -51,11 +51,13 @@ run() {
 # build and stand on the same primitives.
 threaded="io_test storage_test"
 fuzz_seconds=${SLUICE_FUZZ_SECONDS:-60}
-seeds=100
+seeds=200
+seeds_of_5=100
 if [ -n "${SLUICE_LONG:-}" ]; then
   threaded="base_test io_test storage_test client_test broker_test"
   # Not SLUICE_SEEDS: a broker would take that for its seeds.
   seeds=1000
+  seeds_of_5=500
   export SLUICE_KILL_ROUNDS=50 SLUICE_CRASH_STATES=150000 SLUICE_MODEL_ROUNDS=5000
 fi
 
@@ -78,7 +80,10 @@ grep -hE 'states checked' build/asan/Testing/Temporary/LastTest.log || true
 if [ "$only" = all ]; then
   step "release: build" scripts/build.sh release sluiced sluice sim cluster_test faults_test sluice_load sluice_cluster_load sluice_micro
   step "clang-tidy" scripts/check-tidy.sh
-  step "release: simulated clusters" build/release/bin/sim --brokers 3 --seeds "$seeds"
+  step "release: simulated clusters of 3" scripts/simulate.sh build/release/bin/sim "$seeds" --brokers 3
+  step "release: simulated clusters of 5" \
+    scripts/simulate.sh build/release/bin/sim "$seeds_of_5" --brokers 5
+  step "mutations: broken rules are noticed" scripts/mutation-check.sh
   step "release: real processes" run release -L cluster -j1
   step "release: faults on hosts and disks of their own" scripts/test-faults.sh ${SLUICE_LONG:+long}
   step "release: instructions of a produce and a fetch" bench/ratchet.sh

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutation.h"
 #include "storage/append_check.h"
 
 namespace sluice::storage {
@@ -281,7 +282,7 @@ io::Task<Result<>> LogWriter::write_run(ByteView batches) {
   }
   for (size_t at = 0; at < batches.size();) {
     const auto batch = record::load_header(batches.data() + at);
-    producers_.replay(batch);
+    if (!mutated(Mutation::forget_producers)) producers_.replay(batch);
     at += batch.size_in_bytes();
   }
   log_.state.lock()->last_stable = producers_.oldest_transaction().value_or(next_);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/mutation.h"
+
 namespace sluice::broker {
 namespace {
 
@@ -75,8 +77,11 @@ bool replace_damaged(PartitionImage& partition, const BrokerStates& states) {
 void elect(PartitionImage& partition, const ElectionRules& rules, const BrokerStates& states) {
   if (replace_damaged(partition, states)) return;
   if (states.may_lead(partition.leader) && has(partition.in_sync, partition.leader)) return;
-  if (const NodeId id = first_to_lead(partition, partition.in_sync, states); id != kNoLeader) {
+  const bool anyone = mutated(Mutation::elect_anyone);
+  const auto& among = anyone ? partition.replicas : partition.in_sync;
+  if (const NodeId id = first_to_lead(partition, among, states); id != kNoLeader) {
     partition.leader = id;
+    if (anyone) partition.in_sync = {id};
     return;
   }
   if (keeps_leading(partition, states)) return;

@@ -56,8 +56,12 @@ bool change_at_start(PartitionImage& partition, const BrokerImage& broker, bool 
     // ask for the in-sync set again, by an epoch that it has to learn first.
     changed = true;
     std::erase(partition.eligible, id);
-    // The last one stays: it is all that is left of what was acknowledged.
-    if (partition.in_sync.size() > 1) std::erase(partition.in_sync, id);
+    if (partition.in_sync.size() > 1) {
+      std::erase(partition.in_sync, id);
+    } else if (contains(partition.in_sync, id) && !partition.eligible.empty()) {
+      // They have all that was acknowledged, and it may not.
+      partition.in_sync = std::exchange(partition.eligible, {});
+    }  // Else the last one stays: it is all that is left of what was acknowledged.
   }
   if (led && (unclean || broker.fenced)) {
     if (broker.fenced || !contains(partition.in_sync, id)) partition.leader = kNobody;

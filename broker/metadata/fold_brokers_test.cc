@@ -82,6 +82,20 @@ TEST(FoldBrokers, AnUncleanStartLeavesTheSetsButForTheLastOfThem) {
   EXPECT_TRUE(cluster.partition(1, 2).eligible.empty());
 }
 
+TEST(FoldBrokers, TheLastOneInSyncGivesWayToEligibleOnesAfterAnUncleanStart) {
+  FoldedCluster cluster;
+  cluster.start_brokers(3);
+  auto partition = partition_of(nodes({1, 2, 3}));
+  partition.in_sync = nodes({1});
+  partition.eligible = nodes({2, 3});
+  ASSERT_TRUE(cluster.create(1, {partition}));
+  ASSERT_TRUE(cluster.register_broker(1, true));
+  EXPECT_EQ(cluster.partition(1).in_sync, nodes({2, 3}));
+  EXPECT_TRUE(cluster.partition(1).eligible.empty());
+  EXPECT_EQ(cluster.partition(1).leader, NodeId{-1});
+  EXPECT_EQ(cluster.partition(1).leader_epoch, LeaderEpoch{1});
+}
+
 TEST(FoldBrokers, AnUncleanStartMakesAnswersOfBeforeItStaleWhereItWasInNoSet) {
   FoldedCluster cluster;
   cluster.start_brokers(2);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/mutation.h"
 #include "broker/metadata/elections.h"
 
 namespace sluice::broker {
@@ -65,7 +66,7 @@ Result<PartitionImage> with_in_sync(const PartitionImage& before, const InSyncCh
   const std::vector<NodeId> wanted = ordered(change.in_sync, before.replicas);
   const bool all_known = wanted.size() == change.in_sync.size();
   if (all_known && wanted == ordered(before.in_sync, before.replicas)) return before;
-  if (change.partition_epoch != before.partition_epoch) {
+  if (change.partition_epoch != before.partition_epoch && !mutated(Mutation::accept_stale_change)) {
     return fail(Errc::fenced_leader_epoch,
                 "the partition epoch is " + std::to_string(before.partition_epoch) + ", not " +
                     std::to_string(change.partition_epoch) + "; look again and repeat");

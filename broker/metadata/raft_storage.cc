@@ -4,6 +4,8 @@
 #include <iterator>
 #include <string>
 
+#include "base/mutation.h"
+
 namespace sluice::broker {
 namespace {
 
@@ -121,7 +123,8 @@ io::Task<Result<>> RaftStorage::write(Step& step) {
     CO_RETURN_IF_ERROR(co_await wal_->install_snapshot(*step.written.installed));
     snapshot_index_ = step.written.installed->index;
   }
-  if (step.batch.hard_state) carried_.hard_state = step.batch.hard_state;
+  const bool keeps_votes = !mutated(Mutation::forget_votes);
+  if (step.batch.hard_state && keeps_votes) carried_.hard_state = step.batch.hard_state;
   if (!step.must_sync) co_return Result<>{};
   WalBatch batch = carried_;
   batch.entries = step.batch.entries;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "broker/metadata/wal_codec.h"
 #include "broker/metadata/wal_frame.h"
 
@@ -77,7 +78,8 @@ io::Task<Result<>> Wal::write(const std::vector<std::byte>& frame) {
   const std::array<ByteView, 1> parts = {frame};
   // What a failed write left behind is overwritten by the next one, or cut as torn.
   CO_RETURN_IF_ERROR(co_await file_->write_at(position_, parts, io::Lane::commit));
-  if (auto synced = co_await file_->sync(io::Lane::commit); !synced) {
+  const bool syncs = !mutated(Mutation::forget_metadata);
+  if (auto synced = syncs ? co_await file_->sync(io::Lane::commit) : Result<>{}; !synced) {
     failed_ = std::move(synced).error();
     co_return fail(*failed_);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutation.h"
 #include "io/loop.h"
 
 namespace sluice::broker {
@@ -81,7 +82,8 @@ io::Task<Result<storage::Appended>> Partition::append(MutableBytes batch,
   if (auto leads = check_leader(expected); !leads) {
     return Outcome::ready(fail(std::move(leads).error()));
   }
-  if (for_all && too_few_in_sync_.load(std::memory_order_relaxed)) {
+  const bool bound = for_all && !mutated(Mutation::commit_below_min_in_sync);
+  if (bound && too_few_in_sync_.load(std::memory_order_relaxed)) {
     return Outcome::ready(fail(Errc::not_enough_replicas));
   }
   auto append = log_->append({.batch = batch, .leader_epoch = epoch, .now = now});
@@ -247,7 +249,7 @@ Receipt Partition::receipt(Offset end) const {
 }
 
 Offset Partition::readable_end(Isolation isolation) const {
-  const Offset end = high_watermark();
+  const Offset end = mutated(Mutation::read_uncommitted) ? log_->ends().end : high_watermark();
   if (isolation == Isolation::read_uncommitted) return end;
   return std::min(end, log_->ends().last_stable);
 }

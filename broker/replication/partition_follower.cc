@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "base/mutation.h"
 #include "broker/replication/partition.h"
 #include "proto/record/batch.h"
 
@@ -25,7 +26,8 @@ MutableBytes behind(MutableBytes batches, Offset from) {
 Result<> Partition::check_follows(LeaderEpoch epoch) const {
   if (stopped()) return fail(stopped_because());
   const Leadership now = leadership();
-  if (now.leader == ports_.self || now.epoch != epoch) return fail(Errc::fenced_leader_epoch);
+  const bool other = now.epoch != epoch && !mutated(Mutation::keep_fenced_epoch);
+  if (now.leader == ports_.self || other) return fail(Errc::fenced_leader_epoch);
   return {};
 }
 
@@ -59,7 +61,8 @@ io::Task<Result<>> Partition::append_fetched(LeaderEpoch epoch, FetchedRecords f
     state_.lock()->uncommitted_bytes += batches.size();
   }
   agrees_.store(true, std::memory_order_release);
-  go_along(std::min(fetched.high_watermark, end));
+  go_along(mutated(Mutation::unbounded_watermark) ? fetched.high_watermark
+                                                  : std::min(fetched.high_watermark, end));
   const Offset start = std::min(fetched.log_start, end);
   if (start > ends.start) CO_RETURN_IF_ERROR(co_await log_->advance_start(start));
   keep_start(start);

@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "base/mutation.h"
 #include "broker/replication/partition.h"
 
 // What a leader does for its followers.
@@ -30,6 +31,7 @@ Result<std::optional<Divergence>> Partition::check_follower(const FollowerFetch&
                     std::to_string(log_->latest_epoch().value()) +
                     ": nothing tells what they have in common");
   }
+  if (mutated(Mutation::skip_truncation)) return std::nullopt;
   if (epoch < *fetch.last_epoch || end < fetch.offset) return Divergence{epoch, end};
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutation.h"
 #include "broker/replication/partition.h"
 
 // Who leads: how a partition takes over, hands over, and says so.
@@ -29,6 +30,7 @@ Result<> Partition::check_leader(std::optional<LeaderEpoch> expected) const {
 
 Result<> Partition::check_readable(std::optional<LeaderEpoch> expected) const {
   RETURN_IF_ERROR(check_leader(expected));
+  if (mutated(Mutation::serve_before_epoch_start)) return {};
   if (!knows_committed_.load(std::memory_order_acquire)) return fail(Errc::offset_not_available);
   return {};
 }
@@ -96,6 +98,9 @@ Result<> Partition::take_over(const PartitionImage& image, TimePoint now) {
 
 io::Task<void> Partition::follow(Leadership leadership) {
   const auto turn = co_await changing_.lock();
+  if (mutated(Mutation::truncate_to_watermark)) {
+    static_cast<void>(co_await log_->truncate_to(high_watermark()));
+  }
   Wakes wakes;
   {
     auto state = state_.lock();

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "base/mutation.h"
+
 namespace sluice::broker {
 namespace {
 
@@ -65,7 +67,8 @@ const ReplicaSet::Follower* ReplicaSet::find(NodeId node) const {
 bool ReplicaSet::has(NodeId node) const { return find(node) != nullptr; }
 bool ReplicaSet::is_in_sync(NodeId node) const { return contains(in_sync_, node); }
 bool ReplicaSet::is_waited_for(NodeId node) const {
-  return is_in_sync(node) || (pending_ && contains(*pending_, node));
+  return is_in_sync(node) ||
+         (!mutated(Mutation::commit_without_pending) && pending_ && contains(*pending_, node));
 }
 size_t ReplicaSet::min_in_sync() const {
   return std::min<size_t>(rules_.min_in_sync, replicas_.size());
@@ -107,11 +110,13 @@ void ReplicaSet::fetched(NodeId node, uint64_t broker_epoch, ReplicaEnds ends, O
 }
 
 Offset ReplicaSet::committable(ReplicaEnds own) const {
-  if (has_too_few()) return Offset{-1};
+  if (has_too_few() && !mutated(Mutation::commit_below_min_in_sync)) return Offset{-1};
   const auto counted = [this](const ReplicaEnds& ends) {
-    return rules_.counts_synced ? std::min(ends.synced_end, ends.log_end) : ends.log_end;
+    const bool synced = rules_.counts_synced && !mutated(Mutation::claim_synced);
+    return synced ? std::min(ends.synced_end, ends.log_end) : ends.log_end;
   };
   Offset least = counted(own);
+  if (mutated(Mutation::commit_by_leader)) return least;
   for (const Follower& follower : followers_) {
     if (is_waited_for(follower.node)) least = std::min(least, counted(follower.ends));
   }
@@ -150,7 +155,8 @@ std::vector<ReplicaSet::Progress> ReplicaSet::progress(Offset leader_end, TimePo
 bool ReplicaSet::could_join(NodeId node, Offset high_watermark) const {
   const Follower* follower = find(node);
   return follower != nullptr && !pending_ && !is_in_sync(node) && !contains(damaged_, node) &&
-         follower->ends.log_end >= high_watermark && follower->ends.log_end >= epoch_start_;
+         ((follower->ends.log_end >= high_watermark && follower->ends.log_end >= epoch_start_) ||
+          mutated(Mutation::join_behind));
 }
 
 bool ReplicaSet::is_lagging(Follower& follower, Offset leader_end, TimePoint now) const {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutation.h"
 #include "broker/replication/partition_table.h"
 #include "io/loop.h"
 #include "io/sync.h"
@@ -27,6 +28,7 @@ void settle(ProduceResult& result, Result<storage::Appended> outcome) {
 /// Whether the acknowledgement stands for the flush or for other replicas.
 bool must_wait(const ProduceResult& result, Acks acks) {
   if (result.partition == nullptr || acks == Acks::none) return false;
+  if (mutated(Mutation::ack_before_replication)) return false;
   if (acks == Acks::leader && !result.partition->flushes_every()) return false;
   return !result.partition->is_committed(result.last_offset + 1, result.appended_in);
 }

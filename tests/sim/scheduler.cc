@@ -6,6 +6,12 @@
 #include "base/check.h"
 
 namespace sluice::sim {
+namespace {
+
+/// A loop's id is its node's and its index.
+constexpr int kNodeShift = 16;
+
+}  // namespace
 
 SimLoop::SimLoop(Scheduler& scheduler, const NodeClock& clock, size_t index, uint64_t id)
     : clock_(clock), scheduler_(scheduler), index_(index), id_(id) {
@@ -76,9 +82,11 @@ bool Scheduler::step() {
   const bool event_due = event != events_.end() && event->first.first <= now_;
   const size_t choice = random_.below(runnable_.size() + (event_due ? 1 : 0));
   if (choice < runnable_.size()) {
+    stepped_ = runnable_[choice]->id_ >> kNodeShift;
     runnable_[choice]->step(random_);
     return true;
   }
+  stepped_ = 0;
   trace_.note("event", event->first.second, now_.count());
   auto call = std::move(event->second);
   events_.erase(event);
@@ -100,7 +108,8 @@ SimExecutor::SimExecutor(Scheduler& scheduler, const NodeClock& clock, size_t wo
     : scheduler_(scheduler), random_(scheduler.fork_seed("pool" + std::to_string(node_id))) {
   CHECK(workers > 0, "a node has a worker loop");
   for (size_t index = 0; index <= workers; ++index) {
-    loops_.push_back(std::make_unique<SimLoop>(scheduler, clock, index, node_id << 16 | index));
+    loops_.push_back(
+        std::make_unique<SimLoop>(scheduler, clock, index, node_id << kNodeShift | index));
   }
 }
 

@@ -75,6 +75,8 @@ class Scheduler {
   const SchedulerOptions& options() const { return options_; }
   const TrueTime& now() const { return now_; }
   uint64_t steps() const { return steps_; }
+  /// Whose loop took the last step; 0: nobody's, it was an event.
+  uint64_t stepped() const { return stepped_; }
   Trace& trace() { return trace_; }
   const Trace& trace() const { return trace_; }
   /// A seed for a random stream of its own, the same for the same name.
@@ -113,6 +115,7 @@ class Scheduler {
   SeededRandom random_;
   TrueTime now_{};
   uint64_t steps_ = 0;
+  uint64_t stepped_ = 0;
   uint64_t event_sequence_ = 0;
   std::map<std::pair<TrueTime, uint64_t>, std::move_only_function<void()>> events_;
   std::vector<SimLoop*> loops_;

@@ -13,6 +13,7 @@ Duration clock_origin(Random& random) {
 SimNode::SimNode(Scheduler& scheduler, SimNetwork& network, uint64_t id, std::string name,
                  NodeOptions options)
     : scheduler_(scheduler),
+      id_(id),
       random_(scheduler.fork_seed("node" + std::to_string(id))),
       clock_(scheduler.now(), clock_origin(random_), options.clock_drift_ppm, options.wall_skew),
       disk_(scheduler, name + "/" + std::to_string(id), std::move(options.disk)),
@@ -55,9 +56,15 @@ void Simulator::start_on(io::Loop& loop, io::Task<void> task) {
   }(loop, std::move(task)));
 }
 
+bool Simulator::step() {
+  if (!scheduler_.step()) return false;
+  if (after_step_ && scheduler_.stepped() != 0) after_step_(scheduler_.stepped());
+  return true;
+}
+
 void Simulator::run_while(const std::function<bool()>& goes_on) {
   while (goes_on()) {
-    CHECK(scheduler_.step(), "what a test waits for comes: " + scheduler_.describe());
+    CHECK(step(), "what a test waits for comes: " + scheduler_.describe());
   }
 }
 
@@ -68,7 +75,7 @@ bool Simulator::run_until(const std::function<bool()>& holds, Duration within) {
   scheduler_.call_after(within, [alarm] {
     if (*alarm != nullptr) **alarm = true;
   });
-  while (!holds() && !expired) scheduler_.step();
+  while (!holds() && !expired) step();
   *alarm = nullptr;
   return holds();
 }
@@ -78,7 +85,7 @@ void Simulator::run_for(Duration duration) {
 }
 
 void Simulator::settle() {
-  while (scheduler_.step()) {
+  while (step()) {
   }
 }
 

@@ -36,6 +36,7 @@ class SimNode {
           NodeOptions options);
 
   const std::string& name() const { return host_.name(); }
+  uint64_t id() const { return id_; }
   io::Runtime& runtime() { return runtime_; }
   NodeClock& clock() { return clock_; }
   SimDisk& disk() { return disk_; }
@@ -56,6 +57,7 @@ class SimNode {
 
  private:
   Scheduler& scheduler_;
+  const uint64_t id_;
   SeededRandom random_;
   NodeClock clock_;
   SimDisk disk_;
@@ -106,9 +108,12 @@ class Simulator {
   void run_for(Duration duration);
   /// Until nothing is left to happen.
   void settle();
+  /// Called after every step of a node's loop, with the node's id; must not change the simulation.
+  void after_step(std::function<void(uint64_t node)> look) { after_step_ = std::move(look); }
 
  private:
   void run_while(const std::function<bool()>& goes_on);
+  bool step();
   template <class T>
   static io::Task<void> drive(io::Loop& loop, io::Task<T> task,
                               std::optional<typename io::Task<T>::Stored>& result);
@@ -119,6 +124,7 @@ class Simulator {
   const NodeClock own_clock_;
   SimLoop own_loop_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
+  std::function<void(uint64_t node)> after_step_;
 };
 
 template <class T>

@@ -1,6 +1,10 @@
 #include "tests/simulated/broker_machine.h"
 
+#include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 
@@ -103,7 +107,10 @@ void BrokerMachine::launch(std::optional<Duration> life) {
       broker::NodePorts{node->runtime(), Logger(*sink_), give_up}, std::move(options));
   const auto start = [](BrokerMachine& machine) -> io::Task<void> {
     machine.started_ = co_await machine.broker_->start();
-    if (*machine.started_) co_return;
+    if (*machine.started_) {
+      machine.sound_disk_.reset();
+      co_return;
+    }
     machine.history_.note("start of " + machine.name_ +
                           " failed: " + std::string(machine.started_->error().message()));
   };
@@ -150,6 +157,63 @@ void BrokerMachine::cut_power(CrashMode mode) {
   }
   disk_ = disk_.crash(mode, simulator_.random());
   ++power_cuts_;
+}
+
+void BrokerMachine::rot(const std::string& where) {
+  CHECK(!on(), "a disk goes bad while nobody uses it");
+  std::vector<std::string> files;
+  std::vector<std::string> folders = {kDirectory + where};
+  while (!folders.empty()) {
+    const std::string folder = std::move(folders.back());
+    folders.pop_back();
+    const auto entries = disk_.list(folder);
+    if (!entries) continue;
+    for (const auto& entry : *entries) {
+      const std::string path = folder + "/" + entry.name;
+      const auto inode = disk_.find(path);
+      if (disk_.is_directory(*inode)) {
+        folders.push_back(path);
+      } else if (disk_.content(*inode).size() > 0) {
+        files.push_back(path);
+      }
+    }
+  }
+  if (files.empty()) return;
+  Random& random = simulator_.random();
+  const std::string& path = files[random.below(files.size())];
+  const InodeId inode = *disk_.find(path);
+  const FileContent& content = disk_.content(inode);
+  // Mostly where something is: files are zeroed ahead.
+  std::array<std::byte, 512> bytes{};
+  uint64_t at = 0;
+  size_t length = 0;
+  for (int attempts = 0; attempts < 20; ++attempts) {
+    at = random.below(content.size());
+    length = content.read(at, bytes);
+    if (std::ranges::any_of(std::span(bytes).first(length),
+                            [](auto b) { return b != std::byte{}; }))
+      break;
+  }
+  if (!sound_disk_) sound_disk_ = disk_;
+  const bool flips = random.one_in(2);
+  history_.note("rot on " + name_ + ": " + (flips ? "a bit" : std::to_string(length) + " bytes") +
+                " of " + path + " at " + std::to_string(at));
+  if (flips) {
+    bytes[0] ^= std::byte{1} << random.below(8);
+    length = 1;
+  } else {
+    bytes.fill(std::byte{});
+  }
+  disk_.write(inode, at, ByteView(bytes).first(length));
+  disk_.sync_file(inode, disk_.last_change());
+}
+
+bool BrokerMachine::undo_rot() {
+  if (!sound_disk_) return false;
+  kill();
+  disk_ = std::move(*sound_disk_);
+  sound_disk_.reset();
+  return true;
 }
 
 /// Joins what is left of a dead broker.

@@ -42,6 +42,12 @@ class BrokerMachine {
   Result<> shut_down();
   /// The process dies now, the disk keeps everything.
   void kill();
+  /// While it is off: flips a bit or zeroes a page of a file somewhere below its directory, in a
+  /// folder that begins with `where`.
+  void rot(const std::string& where);
+  /// The broker refused to start on what went bad: the disk is as it was before, if the broker has
+  /// not started since. False when nothing went bad.
+  bool undo_rot();
   /// The machine, on or off, loses power: what was not synced is kept or lost as `mode` says.
   void cut_power(CrashMode mode);
 
@@ -51,6 +57,8 @@ class BrokerMachine {
   bool given_up() const { return given_up_; }
   /// What the running broker knows of the cluster.
   std::shared_ptr<const broker::MetadataImage> image() { return broker_->metadata().image(); }
+  /// What the running broker has; for who looks and does not touch.
+  const broker::PartitionTable& partitions() const { return broker_->partitions(); }
   /// The running one.
   SimNode& node() { return *node_; }
   /// What the disk holds while the machine is off.
@@ -70,6 +78,8 @@ class BrokerMachine {
   const std::function<void(broker::BrokerOptions&)> adjust_;
   std::unique_ptr<Sink> sink_;
   DiskImage disk_;
+  /// Before it went bad.
+  std::optional<DiskImage> sound_disk_;
   Duration wall_skew_{};
   uint32_t boots_ = 0;
   uint32_t power_cuts_ = 0;

@@ -72,18 +72,18 @@ io::Task<void> ClientMachine::pause(Duration most) {
 }
 
 ProducerMachine::ProducerMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
-                                 client::ProducerOptions options, uint32_t bursts)
+                                 client::ProducerOptions options, Workload workload)
     : ClientMachine(world, "producer" + std::to_string(number)),
       number_(number),
       topics_(std::move(topics)),
       options_(options),
-      bursts_(bursts),
+      workload_(workload),
       producer_(cluster_, options) {}
 
 io::Task<void> ProducerMachine::work() {
-  for (uint32_t burst = 0; burst < bursts_ && !stopping_; ++burst) {
+  for (uint32_t burst = 0; burst < workload_.bursts && !stopping_; ++burst) {
     for (uint64_t left = 1 + random().below(6); left > 0; --left) co_await send_one();
-    co_await pause(150ms);
+    co_await pause(workload_.pace);
   }
   // What has no outcome after its delivery time-out is told by the callbacks.
   static_cast<void>(co_await producer_.close(options_.delivery_timeout + 10s));
@@ -94,9 +94,12 @@ io::Task<void> ProducerMachine::send_one() {
   const PartitionId partition(static_cast<int32_t>(random().below(topic.partitions)));
   const RecordId id{number_, sent_++};
   const std::string value = value_of(id);
-  history_.sent(id, {topic.name, partition}, options_.idempotence);
-  client::DeliveryCallback done = [this, id](const Result<client::Delivery>& delivery) {
-    if (delivery) {
+  const bool for_all = options_.acks == client::Acks::all;
+  history_.sent(id, {topic.name, partition}, options_.idempotence && for_all, !for_all);
+  client::DeliveryCallback done = [this, id, for_all](const Result<client::Delivery>& delivery) {
+    if (delivery && !for_all) {
+      history_.taken(id);
+    } else if (delivery) {
       history_.acknowledged(id, delivery->offset);
     } else {
       history_.failed(id, delivery.error(), false);
@@ -107,16 +110,16 @@ io::Task<void> ProducerMachine::send_one() {
 }
 
 OneShotMachine::OneShotMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
-                               uint32_t batches)
+                               Workload workload)
     : ClientMachine(world, "oneshot" + std::to_string(number)),
       number_(number),
       topics_(std::move(topics)),
-      batches_(batches) {}
+      workload_(workload) {}
 
 io::Task<void> OneShotMachine::work() {
-  for (uint32_t i = 0; i < batches_ && !stopping_; ++i) {
+  for (uint32_t i = 0; i < workload_.bursts && !stopping_; ++i) {
     co_await send_one();
-    co_await pause(150ms);
+    co_await pause(workload_.pace);
   }
 }
 

@@ -13,14 +13,14 @@
 #include "io/sync.h"
 #include "tests/sim/simulator.h"
 #include "tests/simulated/history.h"
+#include "tests/simulated/topic_plans.h"
 
 namespace sluice::sim {
 
-struct TopicPlan {
-  std::string name;
-  uint32_t partitions = 1;
-  uint32_t replication_factor = 1;
-  std::map<std::string, std::string> configs;
+/// How much a producer does, and how long it pauses at most between two bursts.
+struct Workload {
+  uint32_t bursts = 0;
+  Duration pace{};
 };
 
 /// Where clients live; what it names outlives them.
@@ -68,7 +68,7 @@ class ClientMachine {
 class ProducerMachine final : public ClientMachine {
  public:
   ProducerMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
-                  client::ProducerOptions options, uint32_t bursts);
+                  client::ProducerOptions options, Workload workload);
 
  protected:
   io::Task<void> work() override;
@@ -79,7 +79,7 @@ class ProducerMachine final : public ClientMachine {
   const uint32_t number_;
   const std::vector<TopicPlan> topics_;
   const client::ProducerOptions options_;
-  const uint32_t bursts_;
+  const Workload workload_;
   client::ProducerCore producer_;
   uint32_t sent_ = 0;
 };
@@ -89,7 +89,7 @@ class ProducerMachine final : public ClientMachine {
 class OneShotMachine final : public ClientMachine {
  public:
   OneShotMachine(const World& world, uint32_t number, std::vector<TopicPlan> topics,
-                 uint32_t batches);
+                 Workload workload);
 
  protected:
   io::Task<void> work() override;
@@ -103,7 +103,7 @@ class OneShotMachine final : public ClientMachine {
 
   const uint32_t number_;
   const std::vector<TopicPlan> topics_;
-  const uint32_t batches_;
+  const Workload workload_;
   uint32_t sent_ = 0;
 };
 

@@ -6,15 +6,20 @@
 #include <utility>
 
 namespace sluice::sim {
+namespace {
 
-ClusterNemesis::ClusterNemesis(Simulator& simulator, History& history,
-                               std::vector<BrokerMachine*> brokers,
-                               std::vector<ClientMachine*> clients, std::function<bool()> in_sync)
+/// Whether brokers repair a log from its other replicas; else only the metadata goes bad, which
+/// they have to refuse or to do without.
+constexpr bool kRepairsLogs = false;
+
+}  // namespace
+
+ClusterNemesis::ClusterNemesis(Simulator& simulator, History& history, Fleet& fleet,
+                               std::vector<ClientMachine*> clients)
     : simulator_(simulator),
       history_(history),
-      brokers_(std::move(brokers)),
+      fleet_(fleet),
       clients_(std::move(clients)),
-      in_sync_(std::move(in_sync)),
       calm_(simulator.network().options()) {}
 
 Duration ClusterNemesis::draw(Duration most) {
@@ -22,12 +27,12 @@ Duration ClusterNemesis::draw(Duration most) {
 }
 
 BrokerMachine& ClusterNemesis::draw_broker() {
-  return *brokers_[simulator_.random().below(brokers_.size())];
+  return *fleet_.members()[simulator_.random().below(fleet_.members().size())];
 }
 
 BrokerMachine* ClusterNemesis::draw_running() {
   std::vector<BrokerMachine*> running;
-  for (BrokerMachine* broker : brokers_) {
+  for (BrokerMachine* broker : fleet_.members()) {
     if (broker->ready()) running.push_back(broker);
   }
   if (running.empty()) return nullptr;
@@ -35,7 +40,7 @@ BrokerMachine* ClusterNemesis::draw_running() {
 }
 
 std::vector<BrokerMachine*> ClusterNemesis::shuffled() {
-  std::vector<BrokerMachine*> order = brokers_;
+  std::vector<BrokerMachine*> order = fleet_.members();
   for (size_t i = order.size(); i > 1; --i) {
     std::swap(order[i - 1], order[simulator_.random().below(i)]);
   }
@@ -52,8 +57,8 @@ bool ClusterNemesis::strike() {
                                   &ClusterNemesis::pause_node,       &ClusterNemesis::jump_clock,
                                   &ClusterNemesis::kill_one,         &ClusterNemesis::kill_one,
                                   &ClusterNemesis::stop_one,         &ClusterNemesis::cut_power,
-                                  &ClusterNemesis::cut_power,        &ClusterNemesis::start_all,
-                                  &ClusterNemesis::start_all};
+                                  &ClusterNemesis::cut_power,        &ClusterNemesis::black_out,
+                                  &ClusterNemesis::start_all,        &ClusterNemesis::start_all};
   const uint64_t drawn = simulator_.random().below(std::size(kActs) + 2);
   if (drawn < std::size(kActs)) {
     (this->*kActs[drawn])();
@@ -69,7 +74,7 @@ bool ClusterNemesis::heal() {
   simulator_.network().heal_all();
   simulator_.network().set_options(calm_);
   if (!bury_the_dead()) return false;
-  for (BrokerMachine* broker : brokers_) {
+  for (BrokerMachine* broker : fleet_.members()) {
     if (!broker->on()) continue;
     broker->node().disk().set_fault({});
     broker->node().disk().set_capacity(uint64_t{1} << 40);
@@ -81,12 +86,18 @@ bool ClusterNemesis::heal() {
 
 /// Processes that ended by themselves. After a failed sync the machine is reset, see RunOptions.
 bool ClusterNemesis::bury_the_dead() {
-  for (BrokerMachine* broker : brokers_) {
+  fleet_.remove_left();
+  for (BrokerMachine* broker : fleet_.members()) {
     if (!broker->on()) continue;
     if (broker->given_up()) {
       broker->cut_power(CrashMode::keep_all);
     } else if (auto why = broker->start_error()) {
-      if (why->code() != Errc::disk_full && why->code() != Errc::disk_failed) {
+      const bool excused = why->code() == Errc::disk_full || why->code() == Errc::disk_failed ||
+                           fleet_.is_leaving(*broker);
+      if (!excused && broker->undo_rot()) {
+        history_.note(broker->name() +
+                      " refuses to start on a bad disk: " + std::string(why->message()));
+      } else if (!excused) {
         history_.violated(broker->name() + " does not start: " + std::string(why->message()));
         return false;
       }
@@ -144,7 +155,7 @@ void ClusterNemesis::ring() {
 void ClusterNemesis::isolate() {
   BrokerMachine& victim = draw_broker();
   history_.note("isolate " + victim.name());
-  for (BrokerMachine* other : brokers_) {
+  for (BrokerMachine* other : fleet_.members()) {
     if (other != &victim) cut_both(victim.name(), other->name());
   }
 }
@@ -207,6 +218,9 @@ void ClusterNemesis::pause_node() {
   history_.note("pause " + node.name() + " for " +
                 std::to_string(duration / std::chrono::milliseconds(1)) + " ms");
   node.pause(duration);
+  if (!is_broker) {
+    clients_sleep_until_ = std::max(clients_sleep_until_, simulator_.now() + duration);
+  }
 }
 
 void ClusterNemesis::jump_clock() {
@@ -229,12 +243,16 @@ void ClusterNemesis::stop_one() {
   }
 }
 
-/// A majority keeps what it has until all replicas are in sync again: more was not promised.
+/// All others keep what they have until all replicas are in sync again: more was not promised of
+/// records that two of them have.
 bool ClusterNemesis::may_lose(BrokerMachine& victim) {
-  if (in_sync_()) losers_.clear();
-  if (std::ranges::find(losers_, &victim) != losers_.end()) return true;
-  if ((losers_.size() + 1) * 2 >= brokers_.size()) return false;
-  losers_.push_back(&victim);
+  if (fleet_.all_in_sync()) {
+    loser_ = nullptr;
+    all_lost_ = false;
+  }
+  if (all_lost_ || (loser_ != nullptr && loser_ != &victim)) return false;
+  loser_ = &victim;
+  history_.lose_minority();
   return true;
 }
 
@@ -244,10 +262,37 @@ void ClusterNemesis::cut_power() {
   victim.cut_power(static_cast<CrashMode>(simulator_.random().below(5)));
 }
 
-void ClusterNemesis::start_all() {
-  for (BrokerMachine* broker : brokers_) {
-    if (!broker->on()) broker->launch();
+/// All at once: what was on the devices is all that is left.
+void ClusterNemesis::black_out() {
+  if (!fleet_.all_in_sync()) return;
+  history_.note("all lose their power");
+  for (BrokerMachine* broker : fleet_.members()) {
+    broker->cut_power(static_cast<CrashMode>(simulator_.random().below(5)));
   }
+  all_lost_ = true;
+  // Before the next era begins, everything that was still said in this one has been heard.
+  simulator_.network().heal_all();
+  const Duration asleep = clients_sleep_until_ - simulator_.now();
+  simulator_.run_for(std::max(asleep, Duration::zero()) + 1s + draw(1s));
+  history_.begin_era();
+  start_all();
 }
+
+void ClusterNemesis::take_in() {
+  if (fleet_.newcomer() == nullptr) return;
+  BrokerMachine& newcomer = fleet_.take_in();
+  history_.note(newcomer.name() + " is to join");
+  newcomer.launch();
+}
+
+/// A sector or a page of what a broker wrote has gone bad while it was off, where it has to notice.
+void ClusterNemesis::rot() {
+  BrokerMachine& victim = draw_broker();
+  if (!may_lose(victim)) return;
+  if (victim.on()) victim.kill();
+  victim.rot(kRepairsLogs ? "" : "/metadata");
+}
+
+void ClusterNemesis::start_all() { fleet_.launch_all(); }
 
 }  // namespace sluice::sim

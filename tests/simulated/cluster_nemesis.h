@@ -1,24 +1,24 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "tests/sim/simulator.h"
 #include "tests/simulated/broker_machine.h"
 #include "tests/simulated/clients.h"
+#include "tests/simulated/fleet.h"
 #include "tests/simulated/history.h"
 
 namespace sluice::sim {
 
-/// Does to several brokers what the world does, within what was promised: at any time at most a
-/// minority of them lost its power since all replicas were in sync. What it draws comes from the
-/// simulator's seed.
+/// Does to several brokers what the world does, within what was promised: since all
+/// replicas were in sync at most one of them lost its power, or all of them did. What it draws
+/// comes from the simulator's seed.
 class ClusterNemesis {
  public:
-  /// All outlive it. `in_sync` tells whether every replica is in sync now.
-  ClusterNemesis(Simulator& simulator, History& history, std::vector<BrokerMachine*> brokers,
-                 std::vector<ClientMachine*> clients, std::function<bool()> in_sync);
+  /// All outlive it.
+  ClusterNemesis(Simulator& simulator, History& history, Fleet& fleet,
+                 std::vector<ClientMachine*> clients);
 
   /// One misfortune, and some time for it to work. False when a broker does not start though
   /// nothing is wrong with it; the history says why.
@@ -42,6 +42,9 @@ class ClusterNemesis {
   void kill_one();
   void stop_one();
   void cut_power();
+  void black_out();
+  void take_in();
+  void rot();
   void start_all();
 
   bool may_lose(BrokerMachine& victim);
@@ -55,12 +58,13 @@ class ClusterNemesis {
 
   Simulator& simulator_;
   History& history_;
-  const std::vector<BrokerMachine*> brokers_;
+  Fleet& fleet_;
   const std::vector<ClientMachine*> clients_;
-  const std::function<bool()> in_sync_;
   const NetworkOptions calm_;
   /// Lost what was not synced since all replicas were in sync.
-  std::vector<BrokerMachine*> losers_;
+  BrokerMachine* loser_ = nullptr;
+  bool all_lost_ = false;
+  TrueTime clients_sleep_until_{};
 };
 
 }  // namespace sluice::sim

@@ -51,11 +51,13 @@ std::optional<RecordId> record_of(std::string_view value) {
   return id;
 }
 
-void History::sent(RecordId id, Place place, bool idempotent) {
-  const bool is_new =
-      attempts_
-          .try_emplace(id, Attempt{.id = id, .place = std::move(place), .idempotent = idempotent})
-          .second;
+void History::sent(RecordId id, Place place, bool idempotent, bool repeats) {
+  const bool is_new = attempts_
+                          .try_emplace(id, Attempt{.id = id,
+                                                   .place = std::move(place),
+                                                   .idempotent = idempotent,
+                                                   .repeats = repeats})
+                          .second;
   CHECK(is_new, "a record is handed over once");
 }
 
@@ -69,13 +71,31 @@ void History::settle(RecordId id, Outcome outcome) {
   Attempt& record = attempt(id);
   if (record.outcome != Outcome::pending) violated(id.to_string() + " got a second outcome");
   record.outcome = outcome;
-  record.era = era_;
+  record.era = era(record.place.topic);
 }
 
 void History::acknowledged(RecordId id, Offset offset) {
   settle(id, Outcome::acknowledged);
   attempt(id).offset = offset;
   note(id.to_string() + " acknowledged at " + at(attempt(id).place, offset));
+}
+
+void History::taken(RecordId id) {
+  settle(id, Outcome::unknown);
+  attempt(id).error = "taken by the leader";
+  note(id.to_string() + " taken by the leader of " + attempt(id).place.to_string());
+}
+
+uint32_t History::era(const std::string& topic) const {
+  switch (topics_.at(topic)) {
+    case Promise::synced:
+      return 0;
+    case Promise::replicated:
+      return total_losses_;
+    case Promise::cached:
+      return minority_losses_ + total_losses_;
+  }
+  return 0;
 }
 
 void History::failed(RecordId id, const Error& why, bool definite) {
@@ -91,15 +111,16 @@ void History::saw(const std::string& reader, const Place& place, Offset offset, 
     violated(reader + " read bytes that nobody wrote at " + at(place, offset));
     return;
   }
+  if (on_read_) on_read_(reader, place, offset);
   note(reader + " read " + id->to_string() + " at " + at(place, offset) + " of epoch " +
        std::to_string(epoch.value()));
-  sightings_.push_back({reader, place, offset, epoch, *id, era_});
+  sightings_.push_back({reader, place, offset, epoch, *id, era(place.topic)});
 }
 
 void History::was_told(const std::string& reader, const Place& place, Offset high_watermark) {
   note(reader + " was told that " + place.to_string() + " ends at " +
        std::to_string(high_watermark.value()));
-  marks_.push_back({reader, place, high_watermark, era_});
+  marks_.push_back({reader, place, high_watermark, era(place.topic)});
 }
 
 void History::found(const Place& place, Offset offset, LeaderEpoch epoch, std::string_view value) {
@@ -108,7 +129,7 @@ void History::found(const Place& place, Offset offset, LeaderEpoch epoch, std::s
     violated("the log holds bytes that nobody wrote at " + at(place, offset));
     return;
   }
-  log_[place].push_back({"the log", place, offset, epoch, *id, era_});
+  log_[place].push_back({"the log", place, offset, epoch, *id, era(place.topic)});
 }
 
 void History::note(std::string text) { lines_.emplace_back(now_(), std::move(text)); }
@@ -123,15 +144,19 @@ size_t History::count(Outcome outcome) const {
       attempts_, [&](const auto& entry) { return entry.second.outcome == outcome; }));
 }
 
-std::string History::to_text(size_t lines) const {
+std::string History::to_text(size_t lines, std::string_view about) const {
+  std::vector<const std::pair<Duration, std::string>*> chosen;
+  for (const auto& line : lines_) {
+    if (about.empty() || line.second.find(about) != std::string::npos) chosen.push_back(&line);
+  }
   std::string text;
-  const size_t first = lines_.size() - std::min(lines, lines_.size());
+  const size_t first = chosen.size() - std::min(lines, chosen.size());
   if (first > 0) text += "... " + std::to_string(first) + " lines before\n";
-  for (size_t i = first; i < lines_.size(); ++i) {
+  for (size_t i = first; i < chosen.size(); ++i) {
     char when[32];
     std::snprintf(when, sizeof when, "%12.6f  ",
-                  static_cast<double>(lines_[i].first.count()) / 1e9);
-    text += when + lines_[i].second + "\n";
+                  static_cast<double>(chosen[i]->first.count()) / 1e9);
+    text += when + chosen[i]->second + "\n";
   }
   return text;
 }

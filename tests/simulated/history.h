@@ -44,15 +44,24 @@ enum class Outcome : uint8_t {
   unknown,  ///< an error that leaves it open
 };
 
+/// Which loss of power a topic's acknowledged records survive.
+enum class Promise : uint8_t {
+  synced,      ///< any: they were on the devices before they were acknowledged
+  replicated,  ///< that of a minority of the brokers
+  cached,      ///< none; only the death of processes
+};
+
 /// What became of one record that was handed to a producer.
 struct Attempt {
   RecordId id;
   Place place;
   /// Its producer promises order, and no duplicates through retries.
   bool idempotent = false;
+  /// Its producer sends again what has no answer, whether it is there or not.
+  bool repeats = false;
   Outcome outcome = Outcome::pending;
   Offset offset{-1};
-  /// Power cuts survived when the outcome came.
+  /// Losses of power that the topic does not survive, before the outcome came.
   uint32_t era = 0;
   std::string error;
 };
@@ -84,12 +93,15 @@ class History {
   History(const History&) = delete;
   History& operator=(const History&) = delete;
 
-  /// Topics that sync before each acknowledgement survive power cuts; all others only processes.
-  void add_topic(const std::string& name, bool synced) { topics_[name] = synced; }
-  bool is_synced(const std::string& topic) const { return topics_.at(topic); }
+  void add_topic(const std::string& name, Promise promise) { topics_[name] = promise; }
+  Promise promise(const std::string& topic) const { return topics_.at(topic); }
+  bool knows(const std::string& topic) const { return topics_.contains(topic); }
+  bool is_synced(const std::string& topic) const { return topics_.at(topic) == Promise::synced; }
 
-  void sent(RecordId id, Place place, bool idempotent);
+  void sent(RecordId id, Place place, bool idempotent, bool repeats = false);
   void acknowledged(RecordId id, Offset offset);
+  /// The leader alone has it: it may be lost and changed places with.
+  void taken(RecordId id);
   void failed(RecordId id, const Error& why, bool definite);
   void saw(const std::string& reader, const Place& place, Offset offset, LeaderEpoch epoch,
            std::string_view value);
@@ -101,9 +113,16 @@ class History {
   void set_log_complete() { log_complete_ = true; }
   bool log_complete() const { return log_complete_; }
 
-  /// The machine is up again after a power cut: what comes now is of another era.
-  void begin_era() { ++era_; }
-  uint32_t era() const { return era_; }
+  /// A broker of a cluster lost its power: a new era for topics that do not survive even that.
+  void lose_minority() { ++minority_losses_; }
+  /// All are up again after all lost their power: what comes now is of another era.
+  void begin_era() { ++total_losses_; }
+  /// How often a topic lost what was promised of it.
+  uint32_t era(const std::string& topic) const;
+  uint32_t power_cuts() const { return minority_losses_ + total_losses_; }
+  /// Called for each record that somebody reads.
+  using ReadObserver = std::function<void(const std::string& reader, const Place&, Offset)>;
+  void on_read(ReadObserver observer) { on_read_ = std::move(observer); }
   /// A line for the reader of a failure.
   void note(std::string text);
   /// Something that is wrong whatever else happened.
@@ -117,15 +136,15 @@ class History {
   size_t count(Outcome outcome) const;
   size_t pending() const { return count(Outcome::pending); }
 
-  /// The dated lines, oldest first, at most the last `lines`.
-  std::string to_text(size_t lines) const;
+  /// The dated lines with `about` in them, oldest first, at most the last `lines`.
+  std::string to_text(size_t lines, std::string_view about = {}) const;
 
  private:
   Attempt& attempt(RecordId id);
   void settle(RecordId id, Outcome outcome);
 
   const std::function<Duration()> now_;
-  std::map<std::string, bool> topics_;
+  std::map<std::string, Promise> topics_;
   std::map<RecordId, Attempt> attempts_;
   std::vector<Sighting> sightings_;
   std::vector<Mark> marks_;
@@ -133,7 +152,9 @@ class History {
   std::vector<std::string> violations_;
   std::vector<std::pair<Duration, std::string>> lines_;
   bool log_complete_ = false;
-  uint32_t era_ = 0;
+  ReadObserver on_read_;
+  uint32_t minority_losses_ = 0;
+  uint32_t total_losses_ = 0;
 };
 
 }  // namespace sluice::sim

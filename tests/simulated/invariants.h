@@ -13,7 +13,7 @@ namespace sluice::sim {
 /// - Every acknowledged record is in the log once, at its offset. So is every record that was read.
 ///   A power cut that came later excuses topics that do not sync.
 /// - Offsets are dense.
-/// - No record is in the log twice.
+/// - No record is in the log twice, unless its producer repeats itself.
 /// - The records of an idempotent producer stand in each partition in the order they were sent.
 /// - An offset names one value: for ever where it was synced, else within a leader epoch, because a
 ///   power cut ends both the epoch and what was not synced.

@@ -17,8 +17,8 @@ const Place kCached{"cached", PartitionId(0)};
 class InvariantsTest : public testing::Test {
  protected:
   InvariantsTest() : history_([] { return Duration(0); }) {
-    history_.add_topic("synced", true);
-    history_.add_topic("cached", false);
+    history_.add_topic("synced", Promise::synced);
+    history_.add_topic("cached", Promise::cached);
     history_.set_log_complete();
   }
 

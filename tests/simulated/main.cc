@@ -1,10 +1,14 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "base/mutation.h"
 #include "tests/simulated/run.h"
 
 namespace {
@@ -29,6 +33,30 @@ bool show(uint64_t seed, const sluice::sim::RunOptions& options, bool verbose) {
   return report.broken.empty();
 }
 
+#ifdef SLUICE_MUTATIONS
+void add_mutations(CLI::App& app) {
+  app.add_option_function<std::string>(
+         "--mutation",
+         [](const std::string& name) {
+           const auto at = std::ranges::find(sluice::kMutationNames, name);
+           sluice::active_mutation =
+               static_cast<sluice::Mutation>(at - sluice::kMutationNames.begin());
+         },
+         "the rule to break")
+      ->check(CLI::IsMember(
+          std::vector<std::string>(sluice::kMutationNames.begin(), sluice::kMutationNames.end())));
+  app.add_flag_callback(
+      "--mutations",
+      [] {
+        for (const auto name : sluice::kMutationNames) std::puts(std::string(name).c_str());
+        std::exit(0);
+      },
+      "print their names");
+}
+#else
+void add_mutations(CLI::App&) {}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,6 +75,9 @@ int main(int argc, char** argv) {
   app.add_flag("--keep-going", keep_going, "also after a seed that breaks something");
   app.add_flag("--verbose", verbose, "show the history of runs that went well too");
   app.add_option("--lines", options.shown_lines, "of a history, at most");
+  app.add_option("--about", options.about,
+                 "of a history, only lines with this text, such as a partition: synced-0");
+  add_mutations(app);
   CLI11_PARSE(app, argc, argv);
   uint64_t broken = 0;
   for (uint64_t i = 0; i < seeds; ++i) {

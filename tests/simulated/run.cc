@@ -3,44 +3,28 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "storage/inspect.h"
 #include "tests/simulated/broker_machine.h"
 #include "tests/simulated/clients.h"
 #include "tests/simulated/cluster_nemesis.h"
+#include "tests/simulated/cluster_watch.h"
+#include "tests/simulated/fleet.h"
 #include "tests/simulated/history.h"
 #include "tests/simulated/invariants.h"
 #include "tests/simulated/nemesis.h"
+#include "tests/simulated/operator.h"
+#include "tests/simulated/topic_plans.h"
 
 namespace sluice::sim {
 namespace {
 
-constexpr uint32_t kBursts = 40;
 /// With everything healed, what was promised to happen happens within this.
 constexpr Duration kPatience = std::chrono::minutes(2);
 
 using Ends = std::map<Place, Offset>;
-
-/// A cluster promises more than one broker: also what is not flushed survives the loss of power of
-/// a minority.
-std::vector<TopicPlan> topic_plans(uint32_t brokers) {
-  const std::map<std::string, std::string> small = {{"segment.bytes", "8192"},
-                                                    {"index.interval.bytes", "256"},
-                                                    {"max.message.bytes", "16384"},
-                                                    {"retention.ms", "-1"}};
-  TopicPlan synced{.name = "synced", .partitions = 2, .configs = small};
-  synced.configs["flush"] = "every";
-  TopicPlan cached{.name = "cached", .partitions = 2, .configs = small};
-  cached.configs["flush"] = "none";
-  if (brokers > 1) {
-    for (TopicPlan* plan : {&synced, &cached}) {
-      plan->replication_factor = 3;
-      plan->configs["min.insync.replicas"] = "2";
-    }
-  }
-  return {synced, cached};
-}
 
 /// Reads all records of a topic up to the given ends.
 template <class Visit>
@@ -75,8 +59,10 @@ class Run {
       : options_(options),
         simulator_(seed),
         history_([this] { return simulator_.now(); }),
-        topics_(topic_plans(options.brokers)) {
-    add_brokers();
+        topics_(topic_plans(options.brokers)),
+        fleet_(simulator_, history_, options.brokers, simulator_.random().one_in(2)) {
+    if (clustered()) watch_.emplace(simulator_, history_, fleet_);
+    for (const BrokerMachine* broker : fleet_.members()) addresses_.push_back(broker->address());
   }
 
   /// False when something hangs: then this must not be destroyed.
@@ -84,14 +70,15 @@ class Run {
   RunReport report();
 
  private:
-  void add_brokers();
+  bool clustered() const { return options_.brokers > 1; }
   bool start_brokers();
-  bool all_in_sync();
   bool set_up();
   void start_clients();
   bool torment();
   template <class Tormentor>
   bool torment(Tormentor nemesis);
+  bool settle();
+  size_t least_members() const;
   void wait_for_clients();
   void probe();
   void audit();
@@ -117,11 +104,13 @@ class Run {
   Simulator simulator_;
   History history_;
   const std::vector<TopicPlan> topics_;
-  std::vector<std::unique_ptr<BrokerMachine>> brokers_;
+  Fleet fleet_;
+  std::optional<ClusterWatch> watch_;
   std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<ClientMachine>> clients_;
   std::vector<ClientMachine*> producers_;
   std::vector<ReaderMachine*> readers_;
+  OperatorMachine* operator_ = nullptr;
   Ends ends_;
 };
 
@@ -137,34 +126,10 @@ bool Run::administer(std::string name, AdminMachine::Job job) {
   return wait([&] { return machine.done(); }, name + " is not done");
 }
 
-void Run::add_brokers() {
-  if (options_.brokers == 1) {
-    brokers_.push_back(std::make_unique<BrokerMachine>(simulator_, history_));
-  }
-  std::vector<std::string> seeds;
-  for (uint32_t id = 1; options_.brokers > 1 && id <= options_.brokers; ++id) {
-    seeds.push_back("broker" + std::to_string(id) + ":9092");
-  }
-  for (uint32_t id = 1; id <= seeds.size(); ++id) {
-    const auto adjust = [id, seeds](broker::BrokerOptions& options) {
-      options.node_id = NodeId(static_cast<int32_t>(id));
-      options.seeds = seeds;
-    };
-    brokers_.push_back(std::make_unique<BrokerMachine>(simulator_, history_,
-                                                       "broker" + std::to_string(id), adjust));
-  }
-  for (const auto& broker : brokers_) addresses_.push_back(broker->address());
-}
-
 bool Run::start_brokers() {
-  for (const auto& broker : brokers_) {
-    if (!broker->on()) broker->launch();
-  }
-  const auto all_started = [&] {
-    return std::ranges::all_of(brokers_, [](const auto& broker) { return broker->started(); });
-  };
-  if (!wait(all_started, "brokers have not started")) return false;
-  for (const auto& broker : brokers_) {
+  fleet_.launch_all();
+  if (!wait([this] { return fleet_.all_started(); }, "brokers have not started")) return false;
+  for (BrokerMachine* broker : fleet_.members()) {
     if (broker->ready()) continue;
     history_.violated(broker->name() + " does not start");
     return false;
@@ -172,26 +137,8 @@ bool Run::start_brokers() {
   return true;
 }
 
-/// Whether every partition has all of its replicas in sync, as far as any broker knows.
-bool Run::all_in_sync() {
-  std::shared_ptr<const broker::MetadataImage> newest;
-  for (const auto& broker : brokers_) {
-    if (!broker->ready()) return false;
-    auto image = broker->image();
-    if (newest == nullptr || image->version > newest->version) newest = std::move(image);
-  }
-  return std::ranges::all_of(newest->topics_by_name(), [](const auto& topic) {
-    return std::ranges::all_of(topic->partitions, [](const broker::PartitionImage& partition) {
-      return partition.in_sync.size() == partition.replicas.size();
-    });
-  });
-}
-
 bool Run::set_up() {
-  for (const auto& topic : topics_) {
-    const auto flush = topic.configs.find("flush");
-    history_.add_topic(topic.name, flush != topic.configs.end() && flush->second == "every");
-  }
+  for (const auto& topic : topics_) history_.add_topic(topic.name, topic.promise);
   if (!start_brokers()) return false;
   return administer(
       "creator", [this](client::Cluster&, client::AdminCore& admin) -> io::Task<void> {
@@ -209,33 +156,49 @@ bool Run::set_up() {
 
 void Run::start_clients() {
   using client::Milliseconds;
+  // Of a cluster there is always something under way when it is hit.
+  const Workload work = clustered() ? Workload{50, 900ms} : Workload{40, 150ms};
+  client::ProducerOptions options{.batch_size = 2048,
+                                  .buffer_memory = 64 * 1024,
+                                  .max_block = Milliseconds(60'000),
+                                  .delivery_timeout = Milliseconds(60'000),
+                                  .max_in_flight = 5};
   for (uint32_t number = 0; number < 3; ++number) {
-    client::ProducerOptions options{.batch_size = 2048,
-                                    .buffer_memory = 64 * 1024,
-                                    .linger = Milliseconds(number * 5),
-                                    .max_block = Milliseconds(60'000),
-                                    .delivery_timeout = Milliseconds(60'000),
-                                    .compression = client::Compression(number),
-                                    .max_in_flight = 5};
-    producers_.push_back(&add<ProducerMachine>(number, topics_, options, kBursts));
+    options.linger = Milliseconds(number * 5);
+    options.compression = client::Compression(number);
+    producers_.push_back(&add<ProducerMachine>(number, topics_, options, work));
   }
-  producers_.push_back(&add<OneShotMachine>(3u, topics_, kBursts));
+  producers_.push_back(&add<OneShotMachine>(3u, topics_, work));
   for (const auto& topic : topics_) {
+    // What a cluster may lose of these, readers may see go.
+    if (clustered() && topic.promise == Promise::cached) continue;
     readers_.push_back(&add<ReaderMachine>("reader-of-" + topic.name, topic.name));
   }
   add<WatcherMachine>(topics_);
+  if (!clustered()) return;
+  for (const auto acks : {client::Acks::leader, client::Acks::none}) {
+    options.acks = acks;
+    options.idempotence = false;
+    options.max_in_flight = 1;
+    const uint32_t number = acks == client::Acks::leader ? 5 : 6;
+    producers_.push_back(&add<ProducerMachine>(number, topics_, options, work));
+  }
+  if (options_.misfortunes > 0) operator_ = &add<OperatorMachine>(fleet_, topics_, least_members());
+}
+
+/// As many as the topic with the most replicas has.
+size_t Run::least_members() const {
+  return std::ranges::max(topics_, {}, &TopicPlan::replication_factor).replication_factor;
 }
 
 bool Run::torment() {
   std::vector<ClientMachine*> victims = producers_;
   victims.insert(victims.end(), readers_.begin(), readers_.end());
-  if (brokers_.size() == 1) {
-    return torment(Nemesis(simulator_, history_, *brokers_.front(), victims, options_.trust_cache));
+  if (!clustered()) {
+    return torment(
+        Nemesis(simulator_, history_, *fleet_.members().front(), victims, options_.trust_cache));
   }
-  std::vector<BrokerMachine*> brokers;
-  for (const auto& broker : brokers_) brokers.push_back(broker.get());
-  return torment(
-      ClusterNemesis(simulator_, history_, brokers, victims, [this] { return all_in_sync(); }));
+  return torment(ClusterNemesis(simulator_, history_, fleet_, victims)) && settle();
 }
 
 template <class Tormentor>
@@ -243,9 +206,19 @@ bool Run::torment(Tormentor nemesis) {
   for (uint32_t i = 0; i < options_.misfortunes; ++i) {
     if (!nemesis.strike()) return false;
   }
-  if (!nemesis.heal()) return false;
-  if (brokers_.size() == 1) return true;
-  return start_brokers() && wait([this] { return all_in_sync(); }, "replicas are out of sync");
+  return nemesis.heal();
+}
+
+/// From here on everything must get well by itself.
+bool Run::settle() {
+  history_.note("from here on nothing goes wrong any more");
+  if (operator_ != nullptr) {
+    operator_->stop();
+    if (!wait([this] { return operator_->done(); }, "the operator is not done")) return false;
+  }
+  fleet_.remove_left();
+  return start_brokers() &&
+         wait([this] { return fleet_.all_in_sync(); }, "replicas are out of sync, or move");
 }
 
 void Run::wait_for_clients() {
@@ -260,7 +233,7 @@ void Run::wait_for_clients() {
 void Run::probe() {
   const uint32_t number = 4;
   const client::ProducerOptions options{.delivery_timeout = client::Milliseconds(10'000)};
-  auto& machine = add<ProducerMachine>(number, topics_, options, 4u);
+  auto& machine = add<ProducerMachine>(number, topics_, options, Workload{4, 150ms});
   wait([&] { return machine.done(); }, "a new producer is not done");
   for (const auto& [id, attempt] : history_.attempts()) {
     if (id.producer != number || attempt.outcome == Outcome::acknowledged) continue;
@@ -327,7 +300,7 @@ void Run::audit() {
   if (!read_log("auditor", true)) return;
   history_.set_log_complete();
   stop_brokers();
-  for (const auto& broker : brokers_) verify_disk(*broker);
+  for (const BrokerMachine* broker : fleet_.members()) verify_disk(*broker);
   if (!start_brokers()) return;
   const Ends before = std::exchange(ends_, {});
   if (!learn_ends("second surveyor")) return;
@@ -336,7 +309,7 @@ void Run::audit() {
 }
 
 void Run::stop_brokers() {
-  for (const auto& broker : brokers_) {
+  for (const auto& broker : fleet_.machines()) {
     if (!broker->on()) continue;
     if (broker->given_up() || !broker->started()) {
       broker->kill();
@@ -393,9 +366,9 @@ RunReport Run::report() {
           .refused = history_.count(Outcome::refused),
           .unknown = history_.count(Outcome::unknown),
           .read = history_.sightings().size(),
-          .power_cuts = history_.era(),
+          .power_cuts = history_.power_cuts(),
           .broken = broken_invariants(history_),
-          .history = history_.to_text(options_.shown_lines)};
+          .history = history_.to_text(options_.shown_lines, options_.about)};
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ struct RunOptions {
   bool trust_cache = false;
   /// Of the history, the last ones.
   size_t shown_lines = 400;
+  /// Of the history, only lines with this text; empty: all.
+  std::string about;
 };
 
 /// What a run showed; equal for equal seeds and options.
