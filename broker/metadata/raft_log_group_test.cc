@@ -219,12 +219,15 @@ TEST(RaftLogGroup, AFollowerAcknowledgesWhatIsOnItsDiskAndNothingBefore) {
 /// A leader whose device does not take what it writes any more.
 class StuckLeader : public ::testing::Test {
  protected:
-  StuckLeader() { group.start_all(kAll); }
-  ~StuckLeader() override { disk(first).set_fault({}); }
+  StuckLeader() {
+    group.start_all(kAll);
+    first = *group.leader();
+  }
+  ~StuckLeader() override {
+    for (const NodeId id : kAll) disk(id).set_fault({});
+  }
   sim::SimDisk& disk(NodeId id) { return group.at(id).node->disk(); }
   void expect_another_takes_over() {
-    // Of itself it does not know yet.
-    std::optional<Result<>> outcome;
     group.propose(first, "a", outcome);
     EXPECT_TRUE(group.until(
         [&] {
@@ -234,8 +237,10 @@ class StuckLeader : public ::testing::Test {
         5s));
     EXPECT_TRUE(group.propose(other_than(first), "b"));
   }
+  /// Of what is on its way when the group ends.
+  std::optional<Result<>> outcome;
   RaftGroup group{31};
-  const NodeId first = *group.leader();
+  NodeId first{-1};
 };
 
 TEST_F(StuckLeader, ALeaderWithoutSpaceHandsOver) {
@@ -255,7 +260,6 @@ TEST_F(StuckLeader, ALeaderWhoseDeviceDoesNotAnswerHandsOver) {
 
 TEST_F(StuckLeader, NobodyIsElectedWhereNobodyHasSpace) {
   for (const NodeId id : kAll) disk(id).fail_all(sim::DiskOp::write, Errc::disk_full);
-  std::optional<Result<>> outcome;
   group.propose(first, "a", outcome);
   const uint64_t term = group.log(first).status().term;
   group.simulator().run_for(8s);

@@ -22,6 +22,8 @@ std::string numbered(const char* prefix, uint64_t number) {
 
 /// Not on the control loop, which ticks.
 constexpr io::Lane kLargeWrites = io::Lane::background;
+/// Up to so much is copied into the page cache sooner than another thread is woken.
+constexpr size_t kSmallFrame = 64_KiB;
 
 io::Task<Result<>> write_zeros(io::File& file, uint64_t from, uint64_t to) {
   static constexpr std::array<std::byte, 64_KiB> kZeros{};
@@ -77,7 +79,8 @@ io::Task<Result<>> Wal::append(WalBatch batch) {
 io::Task<Result<>> Wal::write(const std::vector<std::byte>& frame) {
   const std::array<ByteView, 1> parts = {frame};
   // What a failed write left behind is overwritten by the next one, or cut as torn.
-  CO_RETURN_IF_ERROR(co_await file_->write_at(position_, parts, io::Lane::commit));
+  const io::Lane lane = frame.size() > kSmallFrame ? kLargeWrites : io::Lane::commit;
+  CO_RETURN_IF_ERROR(co_await file_->write_at(position_, parts, lane));
   const bool syncs = !mutated(Mutation::forget_metadata);
   if (auto synced = syncs ? co_await file_->sync(io::Lane::commit) : Result<>{}; !synced) {
     failed_ = std::move(synced).error();

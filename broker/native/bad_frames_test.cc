@@ -69,6 +69,30 @@ TEST_F(BadFrames, OfVersionsToCome) {
   EXPECT_TRUE(closed(*socket));
 }
 
+TEST_F(BadFrames, OfABrokerThatAreLargeAndNotOfTheConsensus) {
+  auto hello = testing::hello_request();
+  std::string cluster_id;
+  {
+    auto socket = connect();
+    send(*socket, std::string(native::kMagic) + native_frame(hello));
+    cluster_id = receive(*socket)->header.hello().cluster_id();
+  }
+  hello.mutable_hello()->set_broker_id(2);
+  hello.mutable_hello()->set_cluster_id(cluster_id);
+  auto socket = connect();
+  send(*socket, std::string(native::kMagic) + native_frame(hello));
+  ASSERT_TRUE(receive(*socket)->header.has_hello());
+  native::RequestHeader request;
+  request.set_correlation_id(2);
+  request.mutable_metadata()->set_all(true);
+  const std::string header = request.SerializeAsString();
+  const auto size = static_cast<uint32_t>(header.size());
+  // Refused by its head alone: the rest never comes.
+  send(*socket, prefix(4 + size + 5_MiB, size) + header + std::string(100, 'x'));
+  EXPECT_EQ(receive(*socket)->error(), Errc::frame_too_large);
+  EXPECT_TRUE(closed(*socket));
+}
+
 TEST_F(BadFrames, WithTheWrongMagic) {
   auto socket = connect();
   send(*socket, "SLU9" + native_frame(testing::hello_request()));
