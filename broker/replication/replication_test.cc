@@ -217,6 +217,9 @@ TEST(Replication, FollowersRecordANewEpochInManyLogsAtOnce) {
   constexpr int32_t kPartitions = 40;
   ReplicationWorld world;
   world.create({1, 2, 3}, {}, kPartitions);
+  for (const int32_t id : {1, 2}) {
+    ASSERT_TRUE(world.until([&] { return world.broker(id).table.size() == kPartitions; }));
+  }
   world.broker(2).machine->disk().set_latency(sim::DiskOp::sync, 10ms, 10ms);
   for (int32_t i = 0; i < kPartitions; ++i) world.begin(1, "first", Acks::leader, 3s, i);
   const auto has_all = [&] {
