@@ -113,6 +113,8 @@ io::Task<void> Partition::follow(Leadership leadership) {
     state->replicas.reset();
     replicated_.store(false, std::memory_order_relaxed);
     too_few_in_sync_.store(false, std::memory_order_relaxed);
+    // A follower tells what it knows, and nobody takes it for all that is committed.
+    knows_committed_.store(true, std::memory_order_release);
     state->waiters.fail(Error(Errc::not_leader), wakes);
     state->start_waiters.fail(Error(Errc::not_leader), wakes);
     wake_all(*state, wakes);

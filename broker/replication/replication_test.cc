@@ -144,6 +144,19 @@ TEST(Replication, ANewLeaderThatCannotCommitServesWhatItKnowsToBeCommitted) {
   EXPECT_EQ(world.partition(2)->check_readable({}).error().code(), Errc::offset_not_available);
 }
 
+TEST(Replication, WhoLedWithoutKnowingWhatIsCommittedSpeaksAgainAsAFollower) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"min.insync.replicas", "2"}});
+  world.cut_off(3);
+  ASSERT_TRUE(world.produce(1, "one", Acks::leader)->good());
+  ASSERT_TRUE(world.until([&] { return world.log(2).ends().end == Offset{1}; }));
+  world.cut_off(1);
+  world.elect(2, {2});
+  ASSERT_FALSE(world.partition(2)->knows_committed());
+  world.elect(1, {1, 2});
+  EXPECT_TRUE(world.until([&] { return world.partition(2)->knows_committed(); }));
+}
+
 TEST(Replication, WithTooFewInSyncAProduceForAllIsRefusedBeforeTheAppend) {
   ReplicationWorld world;
   world.create({1, 2, 3}, {{"min.insync.replicas", "2"}});
@@ -232,6 +245,9 @@ TEST(Replication, FollowersRecordANewEpochInManyLogsAtOnce) {
   constexpr int32_t kPartitions = 40;
   ReplicationWorld world;
   world.create({1, 2, 3}, {}, kPartitions);
+  for (const int32_t id : {1, 2}) {
+    ASSERT_TRUE(world.until([&] { return world.broker(id).table.size() == kPartitions; }));
+  }
   world.broker(2).machine->disk().set_latency(sim::DiskOp::sync, 10ms, 10ms);
   for (int32_t i = 0; i < kPartitions; ++i) world.begin(1, "first", Acks::leader, 3s, i);
   const auto has_all = [&] {

@@ -157,8 +157,8 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     return answer;
   }
   using Fetched = std::vector<broker::FetchedPartition>;
-  /// Begins to fetch all there is in the epoch of now, as a reader or as that follower; empty until
-  /// it is answered.
+  /// Begins to fetch the first batch in the epoch of now, as a reader or as that follower; where it
+  /// ends the disk tells. Empty until it is answered.
   std::shared_ptr<Fetched> begin_fetch(int32_t id, std::optional<int32_t> follower = {}) {
     auto answer = std::make_shared<Fetched>();
     simulator_.start_on(broker(id).machine->executor().worker(0),
@@ -330,7 +330,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     MemoryBudget memory("session", 1_MiB);
     broker::FetchSession session(memory);
     const std::vector<broker::FetchTarget> targets = {
-        {.key = key, .max_bytes = 1_MiB, .leader_epoch = epoch}};
+        {.key = key, .max_bytes = 1, .leader_epoch = epoch}};
     broker::FetchRequest request{
         .principal = principal_, .partitions = targets, .max_bytes = 1_MiB};
     if (follower) {
