@@ -56,7 +56,7 @@ class LogTable {
   /// about it is kept.
   void add_duplicate(DataDirectory::FoundLog found, const DataDirectory& directory);
   /// The synced end of a log is noted whose folder is gone: that stays noted until there is a log
-  /// of the name again.
+  /// of the name again, and counts until that one is taken out.
   void add_lost(CheckpointEntry entry, const DataDirectory& directory);
   /// Where a log that was lost so had been synced; 0: there was none.
   Offset lost_end(const TopicPartition& partition, const Uuid& topic_id) const;
