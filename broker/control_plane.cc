@@ -312,6 +312,7 @@ io::Task<Result<HeartbeatReply>> ControlPlane::tell_controller(NodeId controller
 }
 
 void ControlPlane::begin_warm_ups(const std::vector<PartitionName>& names) {
+  if (stopping_ || wants_to_stop_) return;
   for (const PartitionName& name : names) {
     if (warming_up_.insert(name).second) running_.start(warm_up(name));
   }
