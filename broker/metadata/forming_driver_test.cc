@@ -30,6 +30,11 @@ class FormingDriverTest : public PeerWorld {
 
   /// Fresh on a new disk, or on what is left on `disk`.
   Starting& start(int number, ClusterMember self, sim::DiskImage disk = {}) {
+    listen(number, std::move(self), std::move(disk));
+    return begin(number);
+  }
+  /// It is reached, and has not begun to find its cluster.
+  void listen(int number, ClusterMember self, sim::DiskImage disk) {
     Starting& starting = all[number];
     sim::NodeOptions node;
     node.disk = std::move(disk);
@@ -42,7 +47,10 @@ class FormingDriverTest : public PeerWorld {
         FormingPorts{machine.node.runtime(), machine.node.disk(), machine.membership,
                      machine.memory, Logger(log)},
         std::move(options));
-    sim.start_on(machine.control(), run(*starting.driver, starting.outcome));
+  }
+  Starting& begin(int number) {
+    Starting& starting = all[number];
+    sim.start_on(starting.machine->control(), run(*starting.driver, starting.outcome));
     return starting;
   }
   Starting& start(int number) { return start(number, member(number)); }
@@ -224,22 +232,10 @@ TEST_F(FormingDriverTest, AWipedFounderIsNoFounderAgainWhileTheOthersStart) {
   wiped.directory_id = directory_id_of(99);
   start(3, wiped);
   // Those listen before they read what they are.
-  for (const int number : {1, 2}) {
-    Starting& slow = all[number];
-    sim::NodeOptions node;
-    node.disk = std::move(disks[number]);
-    slow.machine = std::make_unique<PeerMachine>(
-        sim, sim.add_node(name_of(number), std::move(node)), member(number), log);
-    slow.driver = std::make_unique<FormingDriver>(
-        FormingPorts{slow.machine->node.runtime(), slow.machine->node.disk(),
-                     slow.machine->membership, slow.machine->memory, Logger(log)},
-        FormingOptions{.directory = "/m", .seeds = seeds});
-  }
+  for (const int number : {1, 2}) listen(number, member(number), std::move(disks[number]));
   sim.run_for(2s);
   EXPECT_EQ(settled(), 0u) << "they may be members of a cluster";
-  for (const int number : {1, 2}) {
-    sim.start_on(all[number].machine->control(), run(*all[number].driver, all[number].outcome));
-  }
+  for (const int number : {1, 2}) begin(number);
   ASSERT_TRUE(wait(2));
   for (const int number : {1, 2}) {
     EXPECT_EQ(founding(number).cluster_id, id);
