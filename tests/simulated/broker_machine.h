@@ -37,6 +37,8 @@ class BrokerMachine {
   /// Launched, and start() is done; why it failed, if it did.
   bool started() const { return started_.has_value(); }
   bool ready() const { return on() && started_ && *started_ && !given_up_; }
+  /// Ready, and neither dead nor about to be buried.
+  bool alive() const { return ready() && node_->alive(); }
   std::optional<Error> start_error() const;
   /// Ends the broker as an operator would. Once it started.
   Result<> shut_down();
