@@ -264,6 +264,9 @@ void ClusterNemesis::black_out() {
   if (!fleet_.all_in_sync()) return;
   history_.note("all lose their power");
   for (BrokerMachine* broker : fleet_.members()) {
+    if (broker->on()) broker->node().kill(Death::power);
+  }
+  for (BrokerMachine* broker : fleet_.members()) {
     broker->cut_power(static_cast<CrashMode>(simulator_.random().below(5)));
   }
   all_lost_ = true;
