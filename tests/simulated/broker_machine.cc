@@ -107,10 +107,7 @@ void BrokerMachine::launch(std::optional<Duration> life) {
       broker::NodePorts{node->runtime(), Logger(*sink_), give_up}, std::move(options));
   const auto start = [](BrokerMachine& machine) -> io::Task<void> {
     machine.started_ = co_await machine.broker_->start();
-    if (*machine.started_) {
-      machine.sound_disk_.reset();
-      co_return;
-    }
+    if (*machine.started_) co_return;
     machine.history_.note("start of " + machine.name_ +
                           " failed: " + std::string(machine.started_->error().message()));
   };
@@ -194,7 +191,7 @@ void BrokerMachine::rot(const std::string& where) {
                             [](auto b) { return b != std::byte{}; }))
       break;
   }
-  if (!sound_disk_) sound_disk_ = disk_;
+  sound_disk_ = disk_;
   const bool flips = random.one_in(2);
   history_.note("rot on " + name_ + ": " + (flips ? "a bit" : std::to_string(length) + " bytes") +
                 " of " + path + " at " + std::to_string(at));
@@ -208,12 +205,9 @@ void BrokerMachine::rot(const std::string& where) {
   disk_.sync_file(inode, disk_.last_change());
 }
 
-bool BrokerMachine::undo_rot() {
-  if (!sound_disk_) return false;
+void BrokerMachine::undo_rot() {
   kill();
-  disk_ = std::move(*sound_disk_);
-  sound_disk_.reset();
-  return true;
+  disk_ = sound_disk_;
 }
 
 /// Joins what is left of a dead broker.

@@ -37,17 +37,18 @@ class BrokerMachine {
   /// Launched, and start() is done; why it failed, if it did.
   bool started() const { return started_.has_value(); }
   bool ready() const { return on() && started_ && *started_ && !given_up_; }
+  /// Ready, and neither dead nor about to be buried.
+  bool alive() const { return ready() && node_->alive(); }
   std::optional<Error> start_error() const;
   /// Ends the broker as an operator would. Once it started.
   Result<> shut_down();
   /// The process dies now, the disk keeps everything.
   void kill();
-  /// While it is off: flips a bit or zeroes a page of a file somewhere below its directory, in a
+  /// While it is off: flips a bit or zeroes a piece of a file somewhere below its directory, in a
   /// folder that begins with `where`.
   void rot(const std::string& where);
-  /// The broker refused to start on what went bad: the disk is as it was before, if the broker has
-  /// not started since. False when nothing went bad.
-  bool undo_rot();
+  /// Right after the broker refused to start on that: the disk is as it was before.
+  void undo_rot();
   /// The machine, on or off, loses power: what was not synced is kept or lost as `mode` says.
   void cut_power(CrashMode mode);
 
@@ -79,7 +80,7 @@ class BrokerMachine {
   std::unique_ptr<Sink> sink_;
   DiskImage disk_;
   /// Before it went bad.
-  std::optional<DiskImage> sound_disk_;
+  DiskImage sound_disk_;
   Duration wall_skew_{};
   uint32_t boots_ = 0;
   uint32_t power_cuts_ = 0;

@@ -94,10 +94,7 @@ bool ClusterNemesis::bury_the_dead() {
     } else if (auto why = broker->start_error()) {
       const bool excused = why->code() == Errc::disk_full || why->code() == Errc::disk_failed ||
                            fleet_.is_leaving(*broker);
-      if (!excused && broker->undo_rot()) {
-        history_.note(broker->name() +
-                      " refuses to start on a bad disk: " + std::string(why->message()));
-      } else if (!excused) {
+      if (!excused) {
         history_.violated(broker->name() + " does not start: " + std::string(why->message()));
         return false;
       }
@@ -267,6 +264,9 @@ void ClusterNemesis::black_out() {
   if (!fleet_.all_in_sync()) return;
   history_.note("all lose their power");
   for (BrokerMachine* broker : fleet_.members()) {
+    if (broker->on()) broker->node().kill(Death::power);
+  }
+  for (BrokerMachine* broker : fleet_.members()) {
     broker->cut_power(static_cast<CrashMode>(simulator_.random().below(5)));
   }
   all_lost_ = true;
@@ -291,6 +291,13 @@ void ClusterNemesis::rot() {
   if (!may_lose(victim)) return;
   if (victim.on()) victim.kill();
   victim.rot(kRepairsLogs ? "" : "/metadata");
+  victim.launch();
+  // Meanwhile it has read what it knows of the cluster, whether others let it in or not.
+  simulator_.run_until([&] { return victim.started() || victim.given_up(); }, 2s);
+  if (const auto why = victim.start_error()) {
+    history_.note(victim.name() + " refuses to start: " + std::string(why->message()));
+    victim.undo_rot();
+  }
 }
 
 void ClusterNemesis::start_all() { fleet_.launch_all(); }

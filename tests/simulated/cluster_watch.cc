@@ -155,7 +155,8 @@ void ClusterWatch::look_at(Life& life, View& view, broker::Partition& partition)
   }
   if (view.leadership.leader == life.id) look_at_leader(life, view, partition, ends, truth);
   if (view.log.next() > ends.end) view.log.rewind();
-  check_batches(life, view, view.high_watermark, truth);
+  // After all lost their power a follower may still have what its leader lost.
+  check_batches(life, view, std::min(view.high_watermark, truth.committed), truth);
   if (ends.end < truth.committed) check_members(view.key, view.place, truth);
 }
 
@@ -195,7 +196,7 @@ void ClusterWatch::check_members(const Key& key, const Place& place, const Truth
   if (truth.era != history_.era(place.topic)) return;
   for (const NodeId id : partition->in_sync) {
     const auto broker = brokers_.find(id);
-    if (broker == brokers_.end() || !broker->second->ready()) continue;
+    if (broker == brokers_.end() || !broker->second->alive()) continue;
     const auto replica = broker->second->partitions().find(key);
     const Offset end = replica == nullptr ? Offset(-1) : replica->log().ends().end;
     if (end >= truth.committed) continue;

@@ -169,12 +169,15 @@ void Run::start_clients() {
     producers_.push_back(&add<ProducerMachine>(number, topics_, options, work));
   }
   producers_.push_back(&add<OneShotMachine>(3u, topics_, work));
-  for (const auto& topic : topics_) {
-    // What a cluster may lose of these, readers may see go.
-    if (clustered() && topic.promise == Promise::cached) continue;
+  // What a cluster may lose of others, readers may see go.
+  std::vector<TopicPlan> lasting = topics_;
+  if (clustered()) {
+    std::erase_if(lasting, [](const auto& topic) { return topic.promise == Promise::cached; });
+  }
+  for (const auto& topic : lasting) {
     readers_.push_back(&add<ReaderMachine>("reader-of-" + topic.name, topic.name));
   }
-  add<WatcherMachine>(topics_);
+  add<WatcherMachine>(lasting);
   if (!clustered()) return;
   for (const auto acks : {client::Acks::leader, client::Acks::none}) {
     options.acks = acks;
@@ -217,8 +220,13 @@ bool Run::settle() {
     if (!wait([this] { return operator_->done(); }, "the operator is not done")) return false;
   }
   fleet_.remove_left();
-  return start_brokers() &&
-         wait([this] { return fleet_.all_in_sync(); }, "replicas are out of sync, or move");
+  if (!start_brokers()) return false;
+  if (!wait([this] { return fleet_.all_in_sync(); }, "replicas are out of sync, or move")) {
+    return false;
+  }
+  // What was said before a loss of power may have been heard after it.
+  history_.lose_minority();
+  return true;
 }
 
 void Run::wait_for_clients() {
