@@ -32,7 +32,7 @@ std::vector<io::Endpoint> endpoints_of(const std::vector<std::string>& texts) {
 }  // namespace
 
 ControlPlane::ControlPlane(ControlPlanePorts ports, const BrokerOptions& options)
-    : ports_(std::move(ports)), options_(options) {}
+    : ports_(std::move(ports)), options_(options), own_(ControllerOptions{}.session) {}
 
 ControlPlane::~ControlPlane() = default;
 
@@ -80,9 +80,11 @@ io::Task<Result<>> ControlPlane::open() {
       metrics.counter("raft_messages_sent_total", "Messages of the consensus sent to peers."),
       metrics.counter("raft_messages_dropped_total",
                       "Messages of the consensus that could not be sent.")});
+  controller_metrics_ = std::make_unique<ControllerMetrics>(metrics);
   incarnation_ = Uuid::random(runtime.random);
   ports_.store.on_image([this](const std::shared_ptr<const MetadataImage>& image) {
     membership_->update(*image);
+    follow_image(*image);
     changed_.notify_all();
   });
   co_return Result<>{};
@@ -126,7 +128,7 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
   io::Loop& control = ports_.runtime.executor.control();
   controller_ = std::make_unique<ControllerDriver>(
       ControllerDriver::Ports{ports_.store, control, ports_.log, options_.topics.options,
-                              voting_group()},
+                              voting_group(), controller_metrics_.get()},
       ControllerOptions{.self = options_.node_id});
   RaftOptions raft{.self = options_.node_id};
   if (founding.cluster_id.empty()) {
@@ -219,44 +221,109 @@ io::Task<Result<>> ControlPlane::wait_unfenced() {
     const uint64_t ticket = changed_.ticket();
     const auto image = ports_.store.image();
     const BrokerImage* known = image->broker(options_.node_id);
-    if (known != nullptr && known->incarnation == incarnation_ && !known->fenced) {
-      co_return Result<>{};
-    }
+    const bool serves = known != nullptr && known->incarnation == incarnation_ && !known->fenced;
+    if (serves && lease_.holds(io::Loop::current()->now())) co_return Result<>{};
     if (stopping_) co_return fail(Errc::shutting_down);
     co_await changed_.wait(ticket);
   }
 }
 
+void ControlPlane::follow_image(const MetadataImage& image) {
+  beat_soon_ |= own_.follow(image, options_.node_id, incarnation_);
+  keep_lease();
+}
+
+void ControlPlane::keep_lease() {
+  io::Loop& control = ports_.runtime.executor.control();
+  const TimePoint until = own_.until();
+  const TimePoint now = control.now();
+  const bool holds = now < until;
+  lease_.set(until);
+  if (stopping_) return;
+  if (holds && until != TimePoint::max()) {
+    control.arm(lease_end_, until);
+  } else {
+    control.disarm(lease_end_);
+  }
+  if (holds == std::exchange(acknowledges_, holds)) return;
+  changed_.notify_all();
+  if (holds) {
+    if (std::exchange(lost_session_, false)) ports_.log.info("acknowledges again");
+    return;
+  }
+  lost_session_ = true;
+  if (!wants_to_stop_) ports_.log.warning("acknowledges nothing", {{"cause", why_fenced()}});
+  ports_.on_session_lost();
+}
+
+std::string ControlPlane::why_fenced() const {
+  const TimePoint now = ports_.runtime.clock.now();
+  if (lease_.holds(now)) return {};
+  if (own_.last_answer() == TimePoint::min()) return "the controller has not answered yet";
+  if (own_.fenced()) {
+    return "the controller has fenced this broker: it had not heard of it for too long, or it "
+           "stops";
+  }
+  const auto silent =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - own_.last_answer());
+  return "the controller has not been reached for " + std::to_string(silent.count()) +
+         " ms; check the network between the brokers, and whether most of the voters run";
+}
+
+ControlSight ControlPlane::sight() const {
+  ControlSight sight;
+  if (log_ == nullptr) return sight;
+  const TimePoint now = ports_.runtime.clock.now();
+  sight.log = log_->status();
+  sight.controller = controller_->leads();
+  sight.sessions = controller_->sessions();
+  sight.acknowledges = lease_.holds(now);
+  if (own_.last_answer() != TimePoint::min()) sight.unanswered = now - own_.last_answer();
+  return sight;
+}
+
 io::Task<void> ControlPlane::keep_session() {
   while (!stopping_) {
+    beat_soon_ = false;
     co_await beat();
-    if (!stopping_) co_await pause(kHeartbeat);
+    const TimePoint next = io::Loop::current()->now() + kHeartbeat;
+    bool woken = true;
+    while (woken && !stopping_ && !beat_soon_) {
+      woken = co_await changed_.wait(changed_.ticket(), next);
+    }
   }
 }
 
 io::Task<void> ControlPlane::beat() {
   const auto leader = log_->leader();
   if (!leader) co_return;
-  const Heartbeat beat{.node = options_.node_id,
-                       .broker_epoch = broker_epoch(),
-                       .applied_index = ports_.store.image()->version,
-                       .wants_to_stop = wants_to_stop_};
-  if (*leader == options_.node_id) {
-    const auto reply = co_await controller_->heartbeat(beat);
-    may_stop_ = reply && reply->may_stop;
-  } else {
-    native::RequestHeader request;
-    auto& to = *request.mutable_heartbeat();
-    to.set_node_id(beat.node.value());
-    to.set_broker_epoch(beat.broker_epoch);
-    to.set_applied_index(beat.applied_index);
-    to.set_wants_to_stop(beat.wants_to_stop);
-    const TimePoint deadline = io::Loop::current()->now() + kHeartbeatTimeout;
-    const auto answer =
-        co_await peers_->call(*leader, Purpose::heartbeat, std::move(request), {}, deadline);
-    may_stop_ = answer && answer->header.heartbeat().may_stop();
-  }
+  const TimePoint sent = io::Loop::current()->now();
+  const auto reply = co_await send_beat(*leader, {.node = options_.node_id,
+                                                  .broker_epoch = broker_epoch(),
+                                                  .applied_index = ports_.store.image()->version,
+                                                  .wants_to_stop = wants_to_stop_,
+                                                  .problems = ports_.problems()});
+  may_stop_ = reply && reply->may_stop;
   if (may_stop_) changed_.notify_all();
+  if (!reply) co_return;
+  own_.answered(sent, reply->fenced);
+  keep_lease();
+}
+
+io::Task<Result<HeartbeatReply>> ControlPlane::send_beat(NodeId leader, Heartbeat beat) {
+  if (leader == options_.node_id) co_return co_await controller_->heartbeat(std::move(beat));
+  native::RequestHeader request;
+  auto& to = *request.mutable_heartbeat();
+  to.set_node_id(beat.node.value());
+  to.set_broker_epoch(beat.broker_epoch);
+  to.set_applied_index(beat.applied_index);
+  to.set_wants_to_stop(beat.wants_to_stop);
+  for (const std::string& problem : beat.problems) to.add_problems(problem);
+  const TimePoint deadline = io::Loop::current()->now() + kHeartbeatTimeout;
+  CO_ASSIGN_OR_RETURN(const auto answer, co_await peers_->call(leader, Purpose::heartbeat,
+                                                               std::move(request), {}, deadline));
+  const auto& said = answer.header.heartbeat();
+  co_return HeartbeatReply{.fenced = said.fenced(), .may_stop = said.may_stop()};
 }
 
 io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter(std::vector<InSyncChange> changes) {
@@ -331,6 +398,7 @@ io::Task<void> ControlPlane::hand_over(TimePoint deadline) {
 
 void ControlPlane::interrupt() {
   stopping_ = true;
+  ports_.runtime.executor.control().disarm(lease_end_);
   changed_.notify_all();
   if (forming_ != nullptr) forming_->stop();
 }

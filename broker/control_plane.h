@@ -10,15 +10,18 @@
 #include "base/memory_budget.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "broker/cluster_metrics.h"
 #include "broker/metadata/controller_driver.h"
 #include "broker/metadata/forming_driver.h"
 #include "broker/metadata/membership.h"
+#include "broker/metadata/own_session.h"
 #include "broker/metadata/peers.h"
 #include "broker/metadata/raft_log.h"
 #include "broker/metadata/raft_transport.h"
 #include "broker/metadata/store.h"
 #include "broker/options.h"
 #include "broker/replication/in_sync_keeper.h"
+#include "broker/replication/session_lease.h"
 #include "broker/service/cluster_ports.h"
 #include "io/lanes.h"
 #include "io/runtime.h"
@@ -35,6 +38,10 @@ struct ControlPlanePorts {
   MetricsRegistry& metrics;
   /// The metadata's device failed, or the consensus broke: the process must end.
   std::function<void(const Error&)> on_fatal;
+  /// The session with the controller is over: what waits to be acknowledged is to end.
+  std::function<void()> on_session_lost;
+  /// What is not well with this broker, for the controller to tell.
+  std::function<std::vector<std::string>()> problems;
 };
 
 /// A broker's part in its cluster: how it came to it, its vote on the metadata, its session with
@@ -67,6 +74,11 @@ class ControlPlane final : public InSyncPort,
                                      std::optional<std::string> found = std::nullopt);
   /// Until the controller lets it serve.
   io::Task<Result<>> wait_unfenced();
+  /// Until when it may acknowledge.
+  const SessionLease& lease() const { return lease_; }
+  /// Why it may not; empty while it may.
+  std::string why_fenced() const;
+  ControlSight sight() const;
   /// From any loop.
   uint64_t broker_epoch() const;
   /// Of the metadata.
@@ -82,6 +94,15 @@ class ControlPlane final : public InSyncPort,
   io::Task<void> stop();
 
  private:
+  class LeaseEnd final : public io::Timer {
+   public:
+    explicit LeaseEnd(ControlPlane& plane) : plane_(plane) {}
+    void fire() override { plane_.keep_lease(); }
+
+   private:
+    ControlPlane& plane_;
+  };
+
   void receive(NodeId from, ByteView message) override;
   io::Task<Result<uint64_t>> propose_here(std::vector<std::byte> command) override;
   ConsensusState state() const override;
@@ -101,6 +122,10 @@ class ControlPlane final : public InSyncPort,
   bool registered() const;
   io::Task<void> keep_session();
   io::Task<void> beat();
+  io::Task<Result<HeartbeatReply>> send_beat(NodeId leader, Heartbeat beat);
+  void follow_image(const MetadataImage& image);
+  /// After anything that the session depends on.
+  void keep_lease();
   io::Task<void> pause(Duration duration);
 
   const ControlPlanePorts ports_;
@@ -112,6 +137,7 @@ class ControlPlane final : public InSyncPort,
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<PeerRaftTransport> transport_;
   std::unique_ptr<FormingDriver> forming_;
+  std::unique_ptr<ControllerMetrics> controller_metrics_;
   std::unique_ptr<ControllerDriver> controller_;
   std::unique_ptr<RaftLog> log_;
   Uuid incarnation_;
@@ -119,6 +145,13 @@ class ControlPlane final : public InSyncPort,
   bool fresh_ = false;
   bool wants_to_stop_ = false;
   bool may_stop_ = false;
+  OwnSession own_;
+  SessionLease lease_;
+  LeaseEnd lease_end_{*this};
+  /// It served, so that a session can be lost.
+  bool acknowledges_ = false;
+  bool lost_session_ = false;
+  bool beat_soon_ = false;
   bool stopping_ = false;
   io::Signal changed_;
   io::Scope running_;

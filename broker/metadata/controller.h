@@ -66,6 +66,7 @@ class Controller {
   MetadataRecords tick(const Image& image, TimePoint now);
   /// The records of the last tick were not committed: they are decided on anew.
   void not_committed() { scan_all_ = true; }
+  std::vector<Sessions::Sight> sessions(TimePoint now) const { return sessions_.all(now); }
   /// A broker began to drain.
   void spread_soon() { next_balance_ = {}; }
 

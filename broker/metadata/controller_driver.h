@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/uuid.h"
+#include "broker/metadata/change_counts.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/store.h"
 #include "io/loop.h"
@@ -52,6 +53,8 @@ class ControllerDriver {
     /// Outlives the driver.
     const TopicOptions& defaults;
     VotingGroup group;
+    /// Null: nothing is counted.
+    ControllerMetrics* metrics = nullptr;
   };
 
   ControllerDriver(Ports ports, ControllerOptions options);
@@ -64,6 +67,9 @@ class ControllerDriver {
   io::Task<void> stop();
 
   io::Task<Result<HeartbeatReply>> heartbeat(Heartbeat beat);
+  bool leads() const { return core_ != nullptr; }
+  /// What it knows of each broker; empty where it does not lead.
+  std::vector<Sessions::Sight> sessions() const;
   /// For each change the new partition epoch or why not; done when it is committed.
   io::Task<std::vector<Result<uint32_t>>> alter_in_sync(NodeId node, uint64_t broker_epoch,
                                                         std::vector<InSyncChange> changes);

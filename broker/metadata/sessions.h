@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/strong.h"
@@ -18,6 +19,8 @@ struct Heartbeat {
   /// How far it has folded the metadata.
   uint64_t applied_index = 0;
   bool wants_to_stop = false;
+  /// What is not well with it, for people to read.
+  std::vector<std::string> problems = {};
 };
 
 /// Who was heard of, and until when that counts. Time is handed in.
@@ -33,6 +36,17 @@ class Sessions {
   /// The controller did not run for so long: that is nobody else's silence.
   void extend(Duration by);
 
+  /// What is known of a broker.
+  struct Sight {
+    NodeId id{-1};
+    /// Since it was heard of, or since this controller began.
+    Duration silent{};
+    /// What it said last of itself.
+    std::vector<std::string> problems;
+  };
+  /// By id.
+  std::vector<Sight> all(TimePoint now) const;
+
   bool expired(NodeId id, TimePoint now) const;
   bool wants_to_stop(NodeId id) const;
   /// It said that it folded its own registration.
@@ -45,6 +59,7 @@ class Sessions {
     uint64_t applied = 0;
     bool heard = false;
     bool wants_to_stop = false;
+    std::vector<std::string> problems;
   };
 
   const Session* find(NodeId id) const;

@@ -20,6 +20,7 @@
 #include "broker/replication/follower_fetch.h"
 #include "broker/replication/partition_key.h"
 #include "broker/replication/replica_set.h"
+#include "broker/replication/session_lease.h"
 #include "io/sync.h"
 #include "io/task.h"
 #include "storage/log.h"
@@ -70,6 +71,8 @@ struct PartitionPorts {
   NodeId self;
   /// A follower could join the in-sync set. From any loop; must not block.
   std::function<void(const PartitionKey&)> could_join = nullptr;
+  /// Null: it may always acknowledge.
+  const SessionLease* lease = nullptr;
 };
 
 /// One partition on this broker: its log, and its part as leader or follower. All calls may come
@@ -109,6 +112,8 @@ class Partition {
   /// unknown_topic_id when the partition is removed meanwhile, not_leader when another took over;
   /// what the flush failed with.
   io::Task<Result<>> committed(Offset end, LeaderEpoch appended_in, TimePoint deadline);
+  /// What waits to be acknowledged ends with `why`; the records stay where they are.
+  void give_up_waiting(const Error& why);
   /// Whether it need not be waited for.
   bool is_committed(Offset end, LeaderEpoch appended_in) const;
   /// What is true of the records before `end` now.
@@ -146,6 +151,8 @@ class Partition {
   io::Task<Result<storage::ReadResult>> read_all(Offset from, size_t max_bytes, bool at_least_one);
   /// The in-sync set to ask the controller for, if it should change; see ReplicaSet::propose.
   std::optional<InSyncChange> propose_in_sync(TimePoint now, const ReplicaSet::MayJoin& may_join);
+  /// Of each follower; empty while another leads.
+  std::vector<ReplicaSet::Lag> lags(TimePoint now) const;
   void in_sync_answered(const InSyncChange& change, const Result<uint32_t>& partition_epoch);
 
   // As follower (partition_follower.cc). fenced_leader_epoch when it follows in another epoch now.

@@ -84,6 +84,13 @@ std::optional<InSyncChange> Partition::propose_in_sync(TimePoint now,
                       .in_sync = std::move(*wanted)};
 }
 
+std::vector<ReplicaSet::Lag> Partition::lags(TimePoint now) const {
+  if (!replicated()) return {};
+  const auto state = state_.lock();
+  if (!state->leads || state->replicas == nullptr) return {};
+  return state->replicas->lags(state->own.log_end, now);
+}
+
 void Partition::in_sync_answered(const InSyncChange& change,
                                  const Result<uint32_t>& partition_epoch) {
   Wakes wakes;

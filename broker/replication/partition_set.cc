@@ -139,7 +139,7 @@ io::Task<void> PartitionSet::serve(Topic topic, PartitionId id, const MetadataIm
 }
 
 PartitionPorts PartitionSet::partition_ports() const {
-  PartitionPorts ports{.self = ports_.self};
+  PartitionPorts ports{.self = ports_.self, .lease = ports_.lease};
   if (InSyncKeeper* keeper = ports_.in_sync) {
     ports.could_join = [keeper](const PartitionKey& key) { keeper->could_join(key); };
   }
@@ -226,8 +226,9 @@ io::Task<void> PartitionSet::remove_strays(const MetadataImage& image) {
     const Uuid topic_id = log->topic_id();
     if (ports_.table.find({topic_id, name.partition}) != nullptr) continue;
     if (!was_deleted(image, topic_id)) {
-      ports_.log.warning("a log of no known topic is left alone",
-                         {{"folder", log->directory() + "/" + name.folder()}});
+      strays_.push_back(log->directory() + "/" + name.folder());
+      ports_.log.warning("a log that the metadata does not assign to this broker is left alone",
+                         {{"folder", strays_.back()}});
       continue;
     }
     log.reset();
@@ -249,6 +250,12 @@ void PartitionSet::directory_offline(const std::string& directory, const Error& 
         Error(Errc::disk_offline,
               partition->log().partition().folder() + ": data directory " + directory +
                   " is offline until a restart, because: " + std::string(cause.message())));
+  }
+}
+
+void PartitionSet::give_up_waiting() {
+  for (const auto& partition : ports_.table.all()) {
+    partition->give_up_waiting(SessionLease::doubt());
   }
 }
 

@@ -35,6 +35,7 @@ struct PartitionSetPorts {
   InSyncKeeper* in_sync = nullptr;
   /// replica.lag.time.max.ms
   Duration replica_lag_max = std::chrono::seconds(10);
+  const SessionLease* lease = nullptr;
 };
 
 /// Makes what this broker serves equal to what the metadata says: creates and removes logs, applies
@@ -47,8 +48,12 @@ class PartitionSet {
   io::Task<void> follow(std::shared_ptr<const MetadataImage> image);
   /// Why a partition that should be here is not served.
   std::optional<Error> failure_of(const PartitionKey& key) const;
+  /// Folders of logs that the first image did not assign to this broker, and that are kept.
+  std::vector<std::string> strays() const { return strays_; }
   /// The logs of a directory take no more requests. From any loop.
   void directory_offline(const std::string& directory, const Error& cause);
+  /// The lease is over: what waits to be acknowledged is told so. From any loop.
+  void give_up_waiting();
   /// Nothing is served any more; done when no flush is in flight.
   io::Task<void> stop(Error why);
 
@@ -80,6 +85,7 @@ class PartitionSet {
   const PartitionSetPorts ports_;
   io::AsyncMutex following_;
   std::shared_ptr<const MetadataImage> followed_;
+  std::vector<std::string> strays_;
   /// Partitions whose log may lie in a directory that is left out.
   Guarded<std::map<PartitionKey, Error>> withheld_;
 };

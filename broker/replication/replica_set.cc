@@ -20,7 +20,10 @@ bool is_final(const Error& error) {
 }  // namespace
 
 ReplicaSet::ReplicaSet(Leadership leadership, const PartitionImage& image, ReplicaRules rules)
-    : self_(leadership.self), epoch_start_(leadership.epoch_start), rules_(rules) {
+    : self_(leadership.self),
+      epoch_start_(leadership.epoch_start),
+      began_(leadership.now),
+      rules_(rules) {
   partition_epoch_ = image.partition_epoch;
   in_sync_ = image.in_sync;
   set_replicas(image, leadership.now);
@@ -115,6 +118,21 @@ size_t ReplicaSet::count_having(Offset end, ReplicaEnds own, bool synced) const 
     return is_in_sync(follower.node) && has_it(follower.ends);
   });
   return static_cast<size_t>(counted) + (has_it(own) ? 1 : 0);
+}
+
+std::vector<ReplicaSet::Lag> ReplicaSet::lags(Offset leader_end, TimePoint now) const {
+  std::vector<Lag> lags;
+  lags.reserve(followers_.size());
+  for (const Follower& follower : followers_) {
+    Lag& lag = lags.emplace_back();
+    lag.node = follower.node;
+    if (follower.ends.log_end.value() >= 0) {
+      lag.records = std::max<int64_t>(0, leader_end - follower.ends.log_end);
+      if (*lag.records == 0) continue;
+    }
+    lag.behind = std::max(Duration{}, now - follower.caught_up.value_or(began_));
+  }
+  return lags;
 }
 
 bool ReplicaSet::could_join(NodeId node, Offset high_watermark) const {

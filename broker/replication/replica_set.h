@@ -78,6 +78,16 @@ class ReplicaSet {
   /// The change in flight is to be asked for again.
   bool wants_retry() const { return pending_ && !in_flight_ && !refused_; }
 
+  /// How far a follower is behind.
+  struct Lag {
+    NodeId node{-1};
+    /// Nothing: not heard of since the leader began.
+    std::optional<int64_t> records;
+    /// Since it had all that the leader had; zero while it has.
+    Duration behind{};
+  };
+  std::vector<Lag> lags(Offset leader_end, TimePoint now) const;
+
   const std::vector<NodeId>& in_sync() const { return in_sync_; }
   uint32_t partition_epoch() const { return partition_epoch_; }
 
@@ -102,6 +112,7 @@ class ReplicaSet {
 
   const NodeId self_;
   const Offset epoch_start_;
+  const TimePoint began_;
   ReplicaRules rules_;
   uint32_t partition_epoch_ = 0;
   std::vector<NodeId> replicas_;

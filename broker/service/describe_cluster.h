@@ -8,6 +8,20 @@
 
 namespace sluice::broker {
 
+/// What is not well with a partition, as the metadata has it.
+struct PartitionHealth {
+  /// A replica is out of sync that is not on its way of a move.
+  bool under_replicated = false;
+  /// Cannot be written with acks=all.
+  bool under_min_in_sync = false;
+  /// Nobody leads it.
+  bool offline = false;
+  bool moving = false;
+};
+PartitionHealth health_of(const PartitionImage& partition, int32_t min_in_sync);
+/// Whether the broker has a replica of it that is out of sync; one on its way does not count.
+bool is_behind(const PartitionImage& partition, NodeId broker);
+
 /// One screen of the cluster, folded from the metadata.
 struct ClusterDescription {
   struct Broker {
