@@ -36,10 +36,7 @@ ControlPlane::ControlPlane(ControlPlanePorts ports, const BrokerOptions& options
 
 ControlPlane::~ControlPlane() = default;
 
-std::string ControlPlane::directory() const {
-  if (!options_.metadata_directory.empty()) return options_.metadata_directory;
-  return options_.data_directories.front() + "/metadata";
-}
+std::string ControlPlane::directory() const { return metadata_directory_of(options_); }
 
 io::Task<Result<>> ControlPlane::open() {
   io::Runtime& runtime = ports_.runtime;
@@ -67,8 +64,8 @@ io::Task<Result<>> ControlPlane::open() {
       runtime.executor.control(), *membership_,
       metrics.counter("raft_corrupt_messages_total",
                       "Messages of the consensus that arrived damaged."));
-  peers_ = std::make_unique<Peers>(
-      PeersPorts{runtime, *membership_, ports_.memory.child("peers", 256_MiB), ports_.log});
+  peers_ = std::make_unique<Peers>(PeersPorts{
+      runtime, *membership_, ports_.memory.child("peers", 256_MiB), ports_.log, ports_.on_fatal});
   transport_ = std::make_unique<PeerRaftTransport>(RaftTransportPorts{
       *peers_, *membership_,
       [this](NodeId node) {
@@ -427,7 +424,14 @@ io::Task<Result<uint64_t>> ControlPlane::propose_here(std::vector<std::byte> com
 
 ConsensusState ControlPlane::state() const {
   const RaftLog::Status status = log_->status();
-  return {.leader = status.leader, .term = status.term, .voters = status.voters};
+  ConsensusState state{.leader = status.leader, .term = status.term, .voters = status.voters};
+  for (const NodeId voter : status.voters) {
+    const bool reached = voter == options_.node_id || peers_->connected(voter, Purpose::consensus);
+    if (!reached) state.unreached.push_back(voter);
+  }
+  state.sessions = controller_->sessions();
+  state.fenced_because = why_fenced();
+  return state;
 }
 
 void ControlPlane::send(NodeId to, std::vector<std::byte> message) {
@@ -444,9 +448,7 @@ io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter_in_sync(
 }
 
 io::Task<Result<>> ControlPlane::join(ClusterMember member) {
-  // Whoever leads next has to reach it too; the metadata knows its address only once it registers.
-  membership_->note(member);
-  return controller_->join(member.node_id, member.directory_id);
+  return controller_->join(std::move(member));
 }
 
 io::Task<Result<>> ControlPlane::leave(NodeId node) { return controller_->leave(node); }

@@ -122,6 +122,21 @@ int run(BrokerOptions options) {
   return code;
 }
 
+/// `sluiced recover-quorum`; the process's exit code.
+int recover(const BrokerOptions& options, const RecoverCommand& command) {
+  io::System system(options.system);
+  std::string said;
+  Result<> outcome;
+  system.run([](io::Runtime& runtime, const BrokerOptions& of, RecoverCommand told,
+                std::string& out, Result<>& to) -> io::Task<void> {
+    to = co_await recover_quorum(runtime, of, std::move(told), out);
+  }(system.runtime(), options, command, said, outcome));
+  std::fputs(said.c_str(), stdout);
+  if (outcome) return 0;
+  complain(outcome.error());
+  return exit_code_of(outcome.error().code());
+}
+
 }  // namespace
 }  // namespace sluice::broker
 
@@ -162,5 +177,6 @@ int main(int argc, char** argv) {
     std::fputs(render_effective(loaded->effective).c_str(), stdout);
     return 0;
   }
+  if (line.recover) return recover(loaded->options, line.recovery);
   return run(std::move(loaded->options));
 }

@@ -258,8 +258,9 @@ io::Task<Result<>> Node::register_broker(const std::string& cluster_id) {
   }
   std::optional<std::string> found;
   if (store_.image()->cluster_id.empty()) found = cluster_id;
-  co_return co_await control_.register_broker(advertised_, unclean && !control_.fresh(),
-                                              std::move(found));
+  // One that came again without its metadata may have kept its logs.
+  const bool new_here = control_.fresh() && logs_->all().empty();
+  co_return co_await control_.register_broker(advertised_, unclean && !new_here, std::move(found));
 }
 
 /// Directories that Kafka left have logs and no metadata of ours: their topics are taken over.

@@ -210,21 +210,42 @@ io::Task<Result<>> ControllerDriver::drain(NodeId node, bool undo) {
   co_return Result<>{};
 }
 
-io::Task<Result<>> ControllerDriver::join(NodeId node, Uuid directory_id) {
+io::Task<Result<>> ControllerDriver::join(ClusterMember member) {
   CO_RETURN_IF_ERROR(check_leads());
   if (!ports_.group.state) co_return fail(alone());
+  const NodeId node = member.node_id;
   const auto image = ports_.store.image();
   const BrokerImage* known = image->broker(node);
-  if (known != nullptr && !known->directory_id.is_zero() && known->directory_id != directory_id) {
+  if (known != nullptr && !known->directory_id.is_zero() &&
+      known->directory_id != member.directory_id) {
     co_return fail(Errc::wrong_cluster,
                    text_of(node) + " has the metadata directory with the id " +
-                       known->directory_id.text() + ", not " + directory_id.text() +
+                       known->directory_id.text() + ", not " + member.directory_id.text() +
                        "; if its disk was replaced, run `sluice cluster leave " +
                        std::to_string(node.value()) + "` first, or choose a new node.id");
   }
   const auto group = ports_.group.state();
   if (has(group.voters, node) || has(group.learners, node)) co_return Result<>{};
+  CO_RETURN_IF_ERROR(co_await register_joining(std::move(member)));
   co_return co_await ports_.group.add_learner(node);
+}
+
+/// Without an incarnation: the process that it is registers itself once it has the metadata.
+io::Task<Result<>> ControllerDriver::register_joining(ClusterMember member) {
+  const auto turn = co_await turn_.lock();
+  CO_RETURN_IF_ERROR(check_leads());
+  const auto image = ports_.store.image();
+  const BrokerImage* known = image->broker(member.node_id);
+  const bool found_there = known != nullptr && known->directory_id == member.directory_id &&
+                           io::Endpoint{known->host, known->port} == member.address;
+  if (found_there) co_return Result<>{};
+  MetadataRecords records(1);
+  auto& broker = *records.front().mutable_broker_registered();
+  broker.set_node_id(member.node_id.value());
+  broker.set_host(member.address.host);
+  broker.set_port(member.address.port);
+  broker.set_directory_id(std::string(as_text(member.directory_id.bytes())));
+  co_return co_await commit(std::move(records));
 }
 
 Result<> ControllerDriver::check_may_leave(const MetadataImage& image, NodeId node) const {

@@ -11,6 +11,7 @@
 #include "base/uuid.h"
 #include "broker/metadata/change_counts.h"
 #include "broker/metadata/controller.h"
+#include "broker/metadata/membership.h"
 #include "broker/metadata/store.h"
 #include "io/loop.h"
 #include "io/sync.h"
@@ -77,8 +78,9 @@ class ControllerDriver {
   io::Task<Result<>> move(MovePartition request);
   /// not_found. Its replicas begin to move within moments.
   io::Task<Result<>> drain(NodeId node, bool undo);
-  /// The broker becomes a learner. wrong_cluster when the node id is another directory's.
-  io::Task<Result<>> join(NodeId node, Uuid directory_id);
+  /// The broker is registered where it said that it is, so that whoever leads next reaches it, and
+  /// becomes a learner. wrong_cluster when the node id is another directory's.
+  io::Task<Result<>> join(ClusterMember member);
   /// Takes the broker out of the group and forgets it. not_found; invalid_request while it has
   /// replicas or is the last voter; not_controller when it leads itself: another takes over, which
   /// is to be asked again.
@@ -99,6 +101,7 @@ class ControllerDriver {
   io::Task<void> run();
   io::Task<void> promote_one();
   io::Task<Result<>> commit(MetadataRecords records);
+  io::Task<Result<>> register_joining(ClusterMember member);
   Result<> check_leads() const;
   Result<> check_may_leave(const MetadataImage& image, NodeId node) const;
   io::Task<Result<>> leave_group(NodeId node);

@@ -73,6 +73,13 @@ class ControllerDriverTest : public ::testing::Test {
     for (const auto& partition : partitions) partition_to(partition, *topic.add_partitions());
     return commit(std::move(records));
   }
+  static ClusterMember joining(int32_t id, uint8_t directory) {
+    return {.cluster_name = "test",
+            .node_id = NodeId{id},
+            .directory_id = topic_id(directory),
+            .address = {"b" + std::to_string(id), 9092},
+            .cluster_id = {}};
+  }
   uint64_t epoch_of(int32_t id) { return store_.image()->broker(NodeId{id})->epoch; }
   Result<HeartbeatReply> beat(int32_t id) {
     const auto image = store_.image();
@@ -183,8 +190,8 @@ TEST_F(ControllerDriverTest, TheLastVoterStaysAndAControllerThatLeavesHandsOver)
 TEST_F(ControllerDriverTest, WhoJoinsIsALearnerAndBecomesAVoterWhenItHasTheLog) {
   register_brokers(2);
   lead();
-  EXPECT_EQ(run(driver_.join(NodeId{2}, topic_id(9))).error().code(), Errc::wrong_cluster);
-  ASSERT_TRUE(run(driver_.join(NodeId{2}, topic_id(2))));
+  EXPECT_EQ(run(driver_.join(joining(2, 9))).error().code(), Errc::wrong_cluster);
+  ASSERT_TRUE(run(driver_.join(joining(2, 2))));
   EXPECT_EQ(asked_, std::vector<std::string>{"add 2"});
   state_ = {
       .voters = nodes({1}), .learners = nodes({2}), .matched = {{NodeId{2}, 5}}, .last = 50'000};
@@ -195,18 +202,19 @@ TEST_F(ControllerDriverTest, WhoJoinsIsALearnerAndBecomesAVoterWhenItHasTheLog) 
   EXPECT_EQ(asked_.at(1), "promote 2");
 }
 
-TEST_F(ControllerDriverTest, ReachedWaitsForTheImage) {
-  bool reached = false;
-  const auto wait = [&]() -> io::Task<void> {
-    co_await store_.reached(1);
-    reached = true;
-  };
-  simulator_.start_on(node_.executor().worker(0), wait());
-  pass(1s);
-  EXPECT_FALSE(reached);
+TEST_F(ControllerDriverTest, WhoJoinsIsRegisteredWhereItIsBeforeItIsSentAnything) {
   register_brokers(1);
-  pass(10ms);
-  EXPECT_TRUE(reached);
+  lead();
+  ASSERT_TRUE(run(driver_.join(joining(4, 9))));
+  const BrokerImage* joined = store_.image()->broker(NodeId{4});
+  ASSERT_NE(joined, nullptr);
+  EXPECT_EQ(joined->host, "b4");
+  EXPECT_EQ(joined->port, 9092);
+  EXPECT_TRUE(joined->fenced);
+  EXPECT_EQ(asked_, std::vector<std::string>{"add 4"});
+  const uint64_t epoch = epoch_of(4);
+  ASSERT_TRUE(run(driver_.join(joining(4, 9))));
+  EXPECT_EQ(epoch_of(4), epoch) << "asked again it has its place";
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ PartitionImage partition_from(const cluster::PartitionAssignment& from) {
   to.eligible = nodes_from(from.eligible());
   to.adding = nodes_from(from.adding());
   to.removing = nodes_from(from.removing());
+  to.damaged = nodes_from(from.damaged());
   to.partition_epoch = from.partition_epoch();
   to.leader = NodeId{from.leader()};
   to.leader_epoch = LeaderEpoch{from.leader_epoch()};
@@ -48,6 +49,7 @@ void partition_to(const PartitionImage& from, cluster::PartitionAssignment& to) 
   for (const NodeId id : from.eligible) to.add_eligible(id.value());
   for (const NodeId id : from.adding) to.add_adding(id.value());
   for (const NodeId id : from.removing) to.add_removing(id.value());
+  for (const NodeId id : from.damaged) to.add_damaged(id.value());
   to.set_partition_epoch(from.partition_epoch);
   to.set_leader(from.leader.value());
   to.set_leader_epoch(from.leader_epoch.value());

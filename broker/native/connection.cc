@@ -55,6 +55,10 @@ io::Task<void> NativeConnection::answer_any(Exchange& exchange, ByteView header,
     exchange.api = api_index(request.request_case());
     decoded = check(request, payload);
   }
+  if (!decoded && agreed_ && decoded.error() == Errc::unsupported) {
+    answer_error(exchange, request.correlation_id(), decoded.error());
+    co_return;
+  }
   if (!decoded) {
     reject(exchange, request.correlation_id(), decoded.error());
     co_return;

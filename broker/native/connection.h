@@ -41,6 +41,7 @@ class NativeConnection final : public Protocol {
   struct Broker {
     NodeId id{-1};
     std::string cluster_id;
+    std::optional<Lineage> lineage = {};
   };
   void agree_with(Broker broker) {
     broker_ = std::move(broker);

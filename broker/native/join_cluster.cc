@@ -15,11 +15,8 @@ io::Task<Result<>> answer_join_cluster(NativeCall& call) {
                                             "\"; give both the same name");
   }
   member.cluster_id = self.cluster_id;
-  CO_RETURN_IF_ERROR(co_await on_control(call, [controller, member, cluster] {
-    // Whoever leads must reach it before the metadata knows where it is.
-    cluster->membership.note(member);
-    return controller->join(member);
-  }));
+  CO_RETURN_IF_ERROR(
+      co_await on_control(call, [controller, &member] { return controller->join(member); }));
   auto& answer = *call.response.mutable_join_cluster();
   answer.set_cluster_id(self.cluster_id);
   for (const auto& known : cluster->membership.known()) {

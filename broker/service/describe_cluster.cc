@@ -23,8 +23,32 @@ PartitionHealth health_of(const PartitionImage& partition, int32_t min_in_sync) 
               partition.replicas, [&](NodeId node) { return is_behind(partition, node); }),
           .under_min_in_sync = partition.in_sync.size() < least,
           .offline = partition.leader.value() < 0,
-          .moving = !partition.adding.empty() || !partition.removing.empty()};
+          .moving = !partition.adding.empty() || !partition.removing.empty(),
+          .damaged = !partition.damaged.empty()};
 }
+
+namespace {
+
+constexpr size_t kNamesShown = 5;
+
+void count(bool so, const TopicImage& topic, size_t index, ClusterDescription::Some& some) {
+  if (!so) return;
+  ++some.count;
+  if (some.names.size() == kNamesShown) return;
+  some.names.push_back(topic.name + "-" + std::to_string(index));
+}
+
+void count(const PartitionHealth& health, const TopicImage& topic, size_t index,
+           ClusterDescription& cluster) {
+  ++cluster.partitions;
+  count(health.under_replicated, topic, index, cluster.under_replicated);
+  count(health.under_min_in_sync, topic, index, cluster.under_min_in_sync);
+  count(health.offline, topic, index, cluster.offline);
+  count(health.moving, topic, index, cluster.moving);
+  count(health.damaged, topic, index, cluster.damaged);
+}
+
+}  // namespace
 
 ClusterDescription describe_cluster(const MetadataImage& image, const TopicDefaults& defaults) {
   ClusterDescription cluster;
@@ -32,9 +56,9 @@ ClusterDescription describe_cluster(const MetadataImage& image, const TopicDefau
   for (const BrokerImage& broker : image.brokers) brokers[broker.id].image = broker;
   image.topics.for_each([&](const Uuid&, const MetadataImage::TopicPointer& topic) {
     const int32_t least = election_rules(defaults.options, topic->configs).min_in_sync;
-    for (const PartitionImage& partition : topic->partitions) {
-      ++cluster.partitions;
-      const PartitionHealth health = health_of(partition, least);
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      const PartitionImage& partition = topic->partitions[i];
+      count(health_of(partition, least), *topic, i, cluster);
       for (const NodeId node : partition.replicas) {
         const auto broker = brokers.find(node);
         if (broker == brokers.end()) continue;
@@ -42,10 +66,6 @@ ClusterDescription describe_cluster(const MetadataImage& image, const TopicDefau
         broker->second.behind += is_behind(partition, node) ? 1 : 0;
         broker->second.leaders += partition.leader == node ? 1 : 0;
       }
-      cluster.under_replicated += health.under_replicated ? 1 : 0;
-      cluster.under_min_in_sync += health.under_min_in_sync ? 1 : 0;
-      cluster.offline += health.offline ? 1 : 0;
-      cluster.moving += health.moving ? 1 : 0;
     }
   });
   for (auto& [node, broker] : brokers) cluster.brokers.push_back(std::move(broker));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "broker/metadata/image.h"
@@ -17,6 +18,8 @@ struct PartitionHealth {
   /// Nobody leads it.
   bool offline = false;
   bool moving = false;
+  /// The log of a replica is damaged.
+  bool damaged = false;
 };
 PartitionHealth health_of(const PartitionImage& partition, int32_t min_in_sync);
 /// Whether the broker has a replica of it that is out of sync; one on its way does not count.
@@ -33,11 +36,17 @@ struct ClusterDescription {
   };
   /// By node id.
   std::vector<Broker> brokers;
+  /// Partitions that something is true of: how many, and the first few by name ("orders-3").
+  struct Some {
+    uint32_t count = 0;
+    std::vector<std::string> names;
+  };
   uint32_t partitions = 0;
-  uint32_t under_replicated = 0;
-  uint32_t under_min_in_sync = 0;
-  uint32_t offline = 0;
-  uint32_t moving = 0;
+  Some under_replicated;
+  Some under_min_in_sync;
+  Some offline;
+  Some moving;
+  Some damaged;
 };
 
 ClusterDescription describe_cluster(const MetadataImage& image, const TopicDefaults& defaults);
