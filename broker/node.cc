@@ -34,17 +34,16 @@ io::Endpoint checked(const std::string& text) {
 
 /// The services, in the order of what they stand on.
 struct Node::Verbs {
-  Verbs(MetadataStore& store, PartitionSet& partitions, const PartitionTable& table,
-        storage::LogSet& logs, const BrokerOptions& options, Random& random,
-        const SessionLease& lease)
-      : ids(store, options.node_id),
-        topics_ports{store, partitions, table, options.topics, random},
-        produce(table, &lease),
-        fetch(table),
-        list_offsets(table),
-        delete_records(table, logs),
+  explicit Verbs(Node& node)
+      : ids(node.store_, node.options_.node_id),
+        topics_ports{node.store_, *node.partitions_, node.table_, node.options_.topics,
+                     node.ports_.runtime.random},
+        produce(node.table_, &node.control_.lease()),
+        fetch(node.table_),
+        list_offsets(node.table_),
+        delete_records(node.table_, *node.logs_),
         init_producer(ids),
-        metadata(store, options.topics, options.node_id),
+        metadata(node.store_, node.options_.topics, node.options_.node_id),
         topics(topics_ports) {}
 
   Services services() {
@@ -308,8 +307,7 @@ io::Task<Result<>> Node::serve() {
     note_problem("logs of topics or replicas that the metadata does not know are left alone, " +
                  listed(strays, "folder") + "; move away those that are not needed");
   }
-  verbs_ = std::make_unique<Verbs>(store_, *partitions_, table_, *logs_, options_,
-                                   ports_.runtime.random, control_.lease());
+  verbs_ = std::make_unique<Verbs>(*this);
   native_->serve(verbs_->services());
   following_.start(follow_metadata());
   co_return co_await control_.wait_unfenced();

@@ -173,5 +173,22 @@ TEST_F(ReplicaSetTest, AdmitsReplicasOnlyAndNoOldConnectionOfThem) {
   EXPECT_EQ(set.admit(kSecond, 4).error().code(), Errc::fenced_leader_epoch);
 }
 
+TEST_F(ReplicaSetTest, TellsHowFarEachFollowerIsBehindAndForHowLong) {
+  auto set = make({kSelf, kSecond, kThird});
+  auto lags = set.lags(Offset{10}, at(3s));
+  ASSERT_EQ(lags.size(), 2U);
+  EXPECT_FALSE(lags.front().records) << "not heard of yet";
+  EXPECT_EQ(lags.front().behind, 3s);
+  fetched(set, kSecond, ends(10), 10, 4s);
+  fetched(set, kThird, ends(7), 10, 4s);
+  lags = set.lags(Offset{12}, at(6s));
+  EXPECT_EQ(lags[0].records, 2);
+  EXPECT_EQ(lags[0].behind, 2s);
+  EXPECT_EQ(lags[1].records, 5);
+  EXPECT_EQ(lags[1].behind, 6s);
+  fetched(set, kSecond, ends(12), 12, 7s);
+  EXPECT_EQ(set.lags(Offset{12}, at(9s)).front().behind, 0s);
+}
+
 }  // namespace
 }  // namespace sluice::broker
