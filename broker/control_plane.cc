@@ -267,6 +267,16 @@ std::string ControlPlane::why_fenced() const {
          " ms; check the network between the brokers, and whether most of the voters run";
 }
 
+std::vector<std::string> ControlPlane::waits_for() const {
+  if (log_ == nullptr)
+    return forming_ == nullptr ? std::vector<std::string>{} : forming_->waits_for();
+  if (log_->leader()) return {"the controller lets it in once it has the metadata"};
+  std::string missing;
+  for (const NodeId voter : state().unreached) missing += " " + std::to_string(voter.value());
+  return {"there is no controller: most of the voters have to run and reach each other" +
+          (missing.empty() ? "" : "; not reached from here: brokers" + missing)};
+}
+
 ControlSight ControlPlane::sight() const {
   ControlSight sight;
   if (log_ == nullptr) return sight;

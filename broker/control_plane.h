@@ -78,6 +78,8 @@ class ControlPlane final : public InSyncPort,
   const SessionLease& lease() const { return lease_; }
   /// Why it may not; empty while it may.
   std::string why_fenced() const;
+  /// What join() waits for, or else what register_broker() does.
+  std::vector<std::string> waits_for() const;
   ControlSight sight() const;
   /// From any loop.
   uint64_t broker_epoch() const;

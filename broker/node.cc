@@ -118,6 +118,7 @@ io::Task<Result<>> Node::start_all() {
   if (cluster_id.empty()) cluster_id = co_await new_cluster_id();
   if (stopping_) co_return fail(Errc::shutting_down);
   CO_RETURN_IF_ERROR(co_await open_logs(cluster_id));
+  set_state("registering");
   CO_RETURN_IF_ERROR(co_await register_broker(cluster_id));
   CO_RETURN_IF_ERROR(co_await import_logs());
   CO_RETURN_IF_ERROR(co_await serve());

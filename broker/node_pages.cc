@@ -26,6 +26,8 @@ void Node::add_pages() {
   admin_.add("/ready", page_of([this] {
                Readiness now = readiness();
                if (now.state == "fenced") now.reasons = {control_.why_fenced()};
+               if (now.state == "joining" || now.state == "registering")
+                 now.reasons = control_.waits_for();
                return ready_page(now);
              }));
   admin_.add("/health", page_of([this] { return health_page(health()); }));

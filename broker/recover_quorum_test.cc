@@ -28,7 +28,7 @@ class RecoverQuorumTest : public ::testing::Test {
     const auto created = world.create(1, "t", 3, {{"min.insync.replicas", "1"}});
     ASSERT_TRUE(created) << created.error().message();
     topic = *created;
-    ASSERT_TRUE(world.until([&] {
+    ASSERT_TRUE(world.eventually([&] {
       const int32_t leader = world.partition(1, topic).leader.value();
       return leader > 0 && bool(world.produce(leader, topic, "before"));
     }));
@@ -48,7 +48,7 @@ class RecoverQuorumTest : public ::testing::Test {
     return done;
   }
   bool takes_records(int32_t at) {
-    return world.until([&] { return bool(world.produce(at, topic, "after")); });
+    return world.eventually([&] { return bool(world.produce(at, topic, "after")); });
   }
 
   ClusterWorld world;

@@ -20,7 +20,7 @@ class SessionTest : public ::testing::Test {
     const auto created = world.create(1, "t", 3, {{"min.insync.replicas", "1"}});
     ASSERT_TRUE(created) << created.error().message();
     topic = *created;
-    ASSERT_TRUE(world.until([&] { return leader() > 0 && bool(produce(leader())); }));
+    ASSERT_TRUE(world.eventually([&] { return leader() > 0 && bool(produce(leader())); }));
   }
   int32_t leader() { return world.partition(1, topic).leader.value(); }
   Result<> produce(int32_t at, Acks acks = Acks::all) {
@@ -105,9 +105,9 @@ TEST_F(SessionTest, ReadySaysWhyAndIsBackOnceItIsHeardOf) {
   EXPECT_THAT(page, HasSubstr("the controller has not been reached for"));
   EXPECT_THAT(world.page(cut, "/metrics"), HasSubstr("\nsluice_acknowledges 0\n"));
   world.simulator().network().heal_all();
-  EXPECT_TRUE(world.until(
+  EXPECT_TRUE(world.eventually(
       [&] { return world.page(cut, "/ready").find("200 OK") != std::string::npos; }, 15s));
-  EXPECT_TRUE(world.until([&] { return bool(produce(leader())); }));
+  EXPECT_TRUE(world.eventually([&] { return leader() > 0 && bool(produce(leader())); }));
 }
 
 TEST_F(SessionTest, ABrokerThatComesBackIsReadyOnceItsReplicasAreInSync) {
@@ -148,6 +148,16 @@ TEST_F(SessionTest, MetricsTellWhatIsNotWell) {
                               "follower=\"" +
                               std::to_string(away) + "\"} 1\n"));
   EXPECT_THAT(page, HasSubstr("\nsluice_fenced_brokers 1\n"));
+}
+
+TEST_F(SessionTest, AStartWithoutMostVotersSaysWhoIsMissing) {
+  for (const int32_t id : {1, 2, 3}) world.kill(id);
+  world.launch(1);
+  world.pass(3s);
+  const std::string page = world.page(1, "/ready");
+  EXPECT_THAT(page, HasSubstr("503"));
+  EXPECT_THAT(page, HasSubstr("\"state\": \"registering\""));
+  EXPECT_THAT(page, HasSubstr("not reached from here: brokers 2 3"));
 }
 
 TEST(Clocks, AnHourApartABrokerIsAsGoodAsAnother) {

@@ -12,7 +12,8 @@ namespace sluice::broker {
 /// How far the start has come, and whether clients are served as they should be.
 struct Readiness {
   bool ready = false;
-  /// "starting", "joining", "recovering", "catching up", "ready", "fenced", "stopping".
+  /// "starting", "joining", "recovering", "registering", "catching up", "ready", "fenced",
+  /// "stopping".
   std::string state = "starting";
   /// Why it is not ready, in words.
   std::vector<std::string> reasons = {};

@@ -92,7 +92,8 @@ Result<> NativeConnection::check(const native::RequestHeader& request, ByteView 
   }
   if (!front_end_.serves() && !is_served_early(request.request_case())) {
     return fail(Errc::recovering,
-                "this broker does not serve clients yet; try again, or ask another one");
+                "this broker does not serve clients yet, /ready on its admin port says why; try "
+                "again, or ask another one");
   }
   if (request.has_produce()) {
     return fail(Errc::malformed_frame, "the header holds more than one request");

@@ -55,6 +55,14 @@ class ClusterWorld {
   bool until(const std::function<bool()>& holds, Duration within = 30s) {
     return simulator_.run_until(holds, within);
   }
+  /// As until(), for what lets time go by itself.
+  bool eventually(const std::function<bool()>& holds, Duration within = 30s) {
+    for (Duration passed{}; passed < within; passed += 100ms) {
+      if (holds()) return true;
+      pass(100ms);
+    }
+    return holds();
+  }
   void pass(Duration time) { simulator_.run_for(time); }
 
   /// On what its disk holds; does not wait.
