@@ -20,6 +20,7 @@ USER sluice
 WORKDIR /var/lib/sluice
 VOLUME /var/lib/sluice
 EXPOSE 9092 9644
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s CMD ["sluice", "topic", "list", "-o", "name"]
+# Healthy once it is ready: it has recovered, is counted on, and its replicas are in sync. A rolling restart waits for it.
+HEALTHCHECK --interval=2s --timeout=3s --start-period=60s CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9644 && printf 'GET /ready HTTP/1.1\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r line <&3 && [[ $line == *' 200 '* ]]"]
 ENTRYPOINT ["sluiced"]
 CMD ["--data", "/var/lib/sluice", "--listen", "0.0.0.0:9092", "--admin", "0.0.0.0:9644", "--set", "advertised=localhost:9092"]

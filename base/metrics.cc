@@ -85,6 +85,13 @@ void append_line(std::string& out, std::string_view name, std::string_view label
   out.append(" ").append(value).append("\n");
 }
 
+void append_head(std::string& out, std::string_view name, std::string_view help,
+                 std::string_view type) {
+  out.append("# HELP ").append(name).append(" ");
+  append_escaped(out, help, false);
+  out.append("\n# TYPE ").append(name).append(" ").append(type).append("\n");
+}
+
 /// One bucket line per doubling, not per quarter: every line is a series that Prometheus stores for
 /// each API and phase. The quarters serve the quantiles we compute ourselves.
 void append_histogram(std::string& out, std::string_view name, std::string_view labels,
@@ -186,9 +193,7 @@ struct MetricsRegistry::Family {
   }
 
   void append_to(std::string& out, std::string_view name) const {
-    out.append("# HELP ").append(name).append(" ");
-    append_escaped(out, help, false);
-    out.append("\n# TYPE ").append(name).append(" ").append(type_name()).append("\n");
+    append_head(out, name, help, type_name());
     for (const auto& [labels, one] : series) {
       switch (type) {
         case Type::counter:
@@ -250,10 +255,25 @@ void MetricsRegistry::drop_gauge(std::string_view name, const MetricLabels& labe
   if (family->second->series.empty()) families_.erase(family);
 }
 
+void MetricsRegistry::collect(std::function<std::vector<MetricFamily>()> read) {
+  const std::lock_guard lock(mutex_);
+  collectors_.push_back(std::move(read));
+}
+
 std::string MetricsRegistry::prometheus() const {
   const std::lock_guard lock(mutex_);
   std::string out;
   for (const auto& [name, family] : families_) family->append_to(out, "sluice_" + name);
+  for (const auto& read : collectors_) {
+    for (const MetricFamily& family : read()) {
+      CHECK(is_name(family.name) && !families_.contains(family.name), "a name has one family");
+      const std::string name = "sluice_" + family.name;
+      append_head(out, name, family.help, "gauge");
+      for (const auto& [labels, value] : family.samples) {
+        append_line(out, name, render(labels), number(value));
+      }
+    }
+  }
   return out;
 }
 

@@ -64,6 +64,17 @@ class Histogram {
   std::vector<std::unique_ptr<Cells>> cells_;
 };
 
+/// Gauges of one name, made for one scrape.
+struct MetricFamily {
+  struct Sample {
+    MetricLabels labels;
+    double value = 0;
+  };
+  std::string name;
+  std::string help;
+  std::vector<Sample> samples = {};
+};
+
 /// All series of a process, by name. Series are made at start-up or with their owner; handles stay
 /// valid while the registry lives. Thread-safe except that a cell belongs to its worker.
 class MetricsRegistry {
@@ -84,6 +95,11 @@ class MetricsRegistry {
   /// Once this returned, the gauge's `read` is not called any more. Unknown gauges are ignored.
   void drop_gauge(std::string_view name, const MetricLabels& labels);
 
+  /// Asked at every scrape for families whose series come and go; they have names of their own. As
+  /// with gauge(), `read` must be thread-safe, must not call the registry, and lives until the last
+  /// scrape.
+  void collect(std::function<std::vector<MetricFamily>()> read);
+
   /// The text exposition format of Prometheus 0.0.4, every name prefixed with "sluice_".
   std::string prometheus() const;
 
@@ -97,6 +113,7 @@ class MetricsRegistry {
   const size_t cells_;
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Family>, std::less<>> families_;
+  std::vector<std::function<std::vector<MetricFamily>()>> collectors_;
 };
 
 }  // namespace sluice

@@ -169,5 +169,19 @@ TEST(MetricsRegistryDeathTest, DiesOnNamesThatPrometheusRefusesAndOnTwoTypes) {
   EXPECT_DEATH(registry.gauge("a", "", {}, [] { return 0.0; }), "one type");
 }
 
+TEST(MetricsRegistry, AsksForFamiliesWhoseSeriesComeAndGo) {
+  MetricsRegistry registry(1);
+  std::vector<MetricFamily> families = {
+      {.name = "lag_records", .help = "Lag.", .samples = {{{{"topic", "a\"b"}}, 7}}},
+      {.name = "quiet", .help = "None."}};
+  registry.collect([&families] { return families; });
+  EXPECT_EQ(registry.prometheus(),
+            "# HELP sluice_lag_records Lag.\n# TYPE sluice_lag_records gauge\n"
+            "sluice_lag_records{topic=\"a\\\"b\"} 7\n"
+            "# HELP sluice_quiet None.\n# TYPE sluice_quiet gauge\n");
+  families.front().samples.clear();
+  EXPECT_THAT(registry.prometheus(), Not(HasSubstr("topic")));
+}
+
 }  // namespace
 }  // namespace sluice

@@ -37,6 +37,18 @@ void describe(CLI::App& app, CommandLine& line) {
                "check the configuration, print what is in force, and exit");
   app.add_flag("--print-config", line.print_config, "print a file with every key, and exit");
   app.add_flag("--version", line.version, "print the version, and exit");
+  CLI::App& recover = *app.add_subcommand(
+      "recover-quorum",
+      "on a stopped broker: go on as the only voter, because most voters are lost for good");
+  // The flags that name its configuration are the broker's own.
+  recover.fallthrough();
+  recover.add_option("--cluster-id", line.recovery.cluster_id, "the cluster that is meant")
+      ->required();
+  recover.add_flag("--yes", line.recovery.yes, "do it; without, it only says what it would do");
+  recover.footer(
+      "Example:\n"
+      "  sluiced recover-quorum --config /etc/sluice/sluiced.toml --cluster-id ID");
+  recover.callback([&line] { line.recover = true; });
   app.footer(kExamples);
 }
 

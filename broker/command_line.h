@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/settings.h"
 #include "broker/options.h"
+#include "broker/recover_quorum.h"
 
 namespace CLI {
 class App;
@@ -24,6 +25,9 @@ struct CommandLine {
   bool check_config = false;
   bool print_config = false;
   bool version = false;
+  /// `sluiced recover-quorum`, with what it is told.
+  bool recover = false;
+  RecoverCommand recovery;
 };
 
 void describe(CLI::App& app, CommandLine& line);

@@ -35,14 +35,11 @@ std::vector<io::Endpoint> endpoints_of(const std::vector<std::string>& texts) {
 }  // namespace
 
 ControlPlane::ControlPlane(ControlPlanePorts ports, const BrokerOptions& options)
-    : ports_(std::move(ports)), options_(options) {}
+    : ports_(std::move(ports)), options_(options), own_(ControllerOptions{}.session) {}
 
 ControlPlane::~ControlPlane() = default;
 
-std::string ControlPlane::directory() const {
-  if (!options_.metadata_directory.empty()) return options_.metadata_directory;
-  return options_.data_directories.front() + "/metadata";
-}
+std::string ControlPlane::directory() const { return metadata_directory_of(options_); }
 
 io::Task<Result<>> ControlPlane::open() {
   io::Runtime& runtime = ports_.runtime;
@@ -70,8 +67,8 @@ io::Task<Result<>> ControlPlane::open() {
       runtime.executor.control(), *membership_,
       metrics.counter("raft_corrupt_messages_total",
                       "Messages of the consensus that arrived damaged."));
-  peers_ = std::make_unique<Peers>(
-      PeersPorts{runtime, *membership_, ports_.memory.child("peers", 256_MiB), ports_.log});
+  peers_ = std::make_unique<Peers>(PeersPorts{
+      runtime, *membership_, ports_.memory.child("peers", 256_MiB), ports_.log, ports_.on_fatal});
   transport_ = std::make_unique<PeerRaftTransport>(RaftTransportPorts{
       *peers_, *membership_,
       [this](NodeId node) {
@@ -83,9 +80,11 @@ io::Task<Result<>> ControlPlane::open() {
       metrics.counter("raft_messages_sent_total", "Messages of the consensus sent to peers."),
       metrics.counter("raft_messages_dropped_total",
                       "Messages of the consensus that could not be sent.")});
+  controller_metrics_ = std::make_unique<ControllerMetrics>(metrics);
   incarnation_ = Uuid::random(runtime.random);
   ports_.store.on_image([this](const std::shared_ptr<const MetadataImage>& image) {
     membership_->update(*image);
+    follow_image(*image);
     changed_.notify_all();
   });
   co_return Result<>{};
@@ -156,7 +155,7 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
   io::Loop& control = ports_.runtime.executor.control();
   controller_ = std::make_unique<ControllerDriver>(
       ControllerDriver::Ports{ports_.store, control, ports_.log, options_.topics.options,
-                              voting_group(), &ports_.runtime.executor},
+                              voting_group(), &ports_.runtime.executor, controller_metrics_.get()},
       ControllerOptions{.self = options_.node_id,
                         .warm_up_max = options_.warm_up_bytes == 0 ? Duration{0} : kWarmUpMax});
   RaftOptions raft{.self = options_.node_id};
@@ -248,21 +247,86 @@ io::Task<Result<>> ControlPlane::wait_unfenced() {
     const uint64_t ticket = changed_.ticket();
     const auto image = ports_.store.image();
     const BrokerImage* known = image->broker(options_.node_id);
-    if (known != nullptr && known->incarnation == incarnation_ && !known->fenced) {
-      co_return Result<>{};
-    }
+    const bool serves = known != nullptr && known->incarnation == incarnation_ && !known->fenced;
+    if (serves && lease_.holds(io::Loop::current()->now())) co_return Result<>{};
     if (stopping_) co_return fail(Errc::shutting_down);
     co_await changed_.wait(ticket);
   }
 }
 
+void ControlPlane::follow_image(const MetadataImage& image) {
+  beat_soon_ |= own_.follow(image, options_.node_id, incarnation_);
+  keep_lease();
+}
+
+void ControlPlane::keep_lease() {
+  io::Loop& control = ports_.runtime.executor.control();
+  const TimePoint until = own_.until();
+  const TimePoint now = control.now();
+  const bool holds = now < until;
+  lease_.set(until);
+  if (stopping_) return;
+  if (holds && until != TimePoint::max()) {
+    control.arm(lease_end_, until);
+  } else {
+    control.disarm(lease_end_);
+  }
+  if (holds == std::exchange(acknowledges_, holds)) return;
+  changed_.notify_all();
+  if (holds) {
+    if (std::exchange(lost_session_, false)) ports_.log.info("acknowledges again");
+    return;
+  }
+  lost_session_ = true;
+  if (!wants_to_stop_) ports_.log.warning("acknowledges nothing", {{"cause", why_fenced()}});
+  ports_.on_session_lost();
+}
+
+std::string ControlPlane::why_fenced() const {
+  const TimePoint now = ports_.runtime.clock.now();
+  if (lease_.holds(now)) return {};
+  if (own_.last_answer() == TimePoint::min()) return "the controller has not answered yet";
+  if (own_.fenced()) {
+    return "the controller has fenced this broker: it had not heard of it for too long, or it "
+           "stops";
+  }
+  const auto silent =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - own_.last_answer());
+  return "the controller has not been reached for " + std::to_string(silent.count()) +
+         " ms; check the network between the brokers, and whether most of the voters run";
+}
+
+std::vector<std::string> ControlPlane::waits_for() const {
+  if (log_ == nullptr)
+    return forming_ == nullptr ? std::vector<std::string>{} : forming_->waits_for();
+  if (log_->leader()) return {"the controller lets it in once it has the metadata"};
+  std::string missing;
+  for (const NodeId voter : state().unreached) missing += " " + std::to_string(voter.value());
+  return {"there is no controller: most of the voters have to run and reach each other" +
+          (missing.empty() ? "" : "; not reached from here: brokers" + missing)};
+}
+
+ControlSight ControlPlane::sight() const {
+  ControlSight sight;
+  if (log_ == nullptr) return sight;
+  const TimePoint now = ports_.runtime.clock.now();
+  sight.log = log_->status();
+  sight.controller = controller_->leads();
+  sight.sessions = controller_->sessions();
+  sight.acknowledges = lease_.holds(now);
+  if (own_.last_answer() != TimePoint::min()) sight.unanswered = now - own_.last_answer();
+  return sight;
+}
+
 io::Task<void> ControlPlane::keep_session() {
   while (!stopping_) {
+    beat_soon_ = false;
     co_await beat();
     const TimePoint next = io::Loop::current()->now() + kHeartbeat;
+    bool woken = true;
     // Who waits for a partition to be read in does not wait for the next turn too.
-    while (!stopping_ && (warmed_up_.empty() || !warming_up_.empty())) {
-      if (!co_await changed_.wait(changed_.ticket(), next)) break;
+    while (woken && !stopping_ && !beat_soon_ && (warmed_up_.empty() || !warming_up_.empty())) {
+      woken = co_await changed_.wait(changed_.ticket(), next);
     }
   }
 }
@@ -273,19 +337,23 @@ io::Task<void> ControlPlane::beat() {
     co_await pause(kHeartbeat);
     co_return;
   }
-  const Heartbeat beat{.node = options_.node_id,
-                       .broker_epoch = broker_epoch(),
-                       .applied_index = ports_.store.image()->version,
-                       .wants_to_stop = wants_to_stop_,
-                       .warmed_up = std::exchange(warmed_up_, {})};
-  const auto reply = *leader == options_.node_id ? co_await controller_->heartbeat(beat)
-                                                 : co_await tell_controller(*leader, beat);
+  const TimePoint sent = io::Loop::current()->now();
+  const auto reply = co_await send_beat(*leader, {.node = options_.node_id,
+                                                  .broker_epoch = broker_epoch(),
+                                                  .applied_index = ports_.store.image()->version,
+                                                  .wants_to_stop = wants_to_stop_,
+                                                  .warmed_up = std::exchange(warmed_up_, {}),
+                                                  .problems = ports_.problems()});
   may_stop_ = reply && reply->may_stop;
-  if (reply) begin_warm_ups(reply->warm_up);
   if (may_stop_) changed_.notify_all();
+  if (!reply) co_return;
+  begin_warm_ups(reply->warm_up);
+  own_.answered(sent, reply->fenced);
+  keep_lease();
 }
 
-io::Task<Result<HeartbeatReply>> ControlPlane::tell_controller(NodeId controller, Heartbeat beat) {
+io::Task<Result<HeartbeatReply>> ControlPlane::send_beat(NodeId leader, Heartbeat beat) {
+  if (leader == options_.node_id) co_return co_await controller_->heartbeat(std::move(beat));
   native::RequestHeader request;
   auto& to = *request.mutable_heartbeat();
   to.set_node_id(beat.node.value());
@@ -297,10 +365,10 @@ io::Task<Result<HeartbeatReply>> ControlPlane::tell_controller(NodeId controller
     done.set_topic_id(bytes_of(name.topic_id));
     done.set_partition(name.partition.value());
   }
+  for (const std::string& problem : beat.problems) to.add_problems(problem);
   const TimePoint deadline = io::Loop::current()->now() + kHeartbeatTimeout;
-  CO_ASSIGN_OR_RETURN(
-      const PeerAnswer answer,
-      co_await peers_->call(controller, Purpose::heartbeat, std::move(request), {}, deadline));
+  CO_ASSIGN_OR_RETURN(const auto answer, co_await peers_->call(leader, Purpose::heartbeat,
+                                                               std::move(request), {}, deadline));
   const auto& said = answer.header.heartbeat();
   HeartbeatReply reply{.fenced = said.fenced(), .may_stop = said.may_stop()};
   for (const auto& name : said.warm_up()) {
@@ -420,6 +488,7 @@ io::Task<void> ControlPlane::hand_over(TimePoint deadline) {
 
 void ControlPlane::interrupt() {
   stopping_ = true;
+  ports_.runtime.executor.control().disarm(lease_end_);
   changed_.notify_all();
   if (forming_ != nullptr) forming_->stop();
   if (reunion_ != nullptr) reunion_->stop();
@@ -450,7 +519,14 @@ io::Task<Result<uint64_t>> ControlPlane::propose_here(std::vector<std::byte> com
 
 ConsensusState ControlPlane::state() const {
   const RaftLog::Status status = log_->status();
-  return {.leader = status.leader, .term = status.term, .voters = status.voters};
+  ConsensusState state{.leader = status.leader, .term = status.term, .voters = status.voters};
+  for (const NodeId voter : status.voters) {
+    const bool reached = voter == options_.node_id || peers_->connected(voter, Purpose::consensus);
+    if (!reached) state.unreached.push_back(voter);
+  }
+  state.sessions = controller_->sessions();
+  state.fenced_because = why_fenced();
+  return state;
 }
 
 void ControlPlane::send(NodeId to, std::vector<std::byte> message) {

@@ -11,9 +11,11 @@
 #include "base/memory_budget.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "broker/cluster_metrics.h"
 #include "broker/metadata/controller_driver.h"
 #include "broker/metadata/forming_driver.h"
 #include "broker/metadata/membership.h"
+#include "broker/metadata/own_session.h"
 #include "broker/metadata/peers.h"
 #include "broker/metadata/raft_log.h"
 #include "broker/metadata/raft_transport.h"
@@ -22,6 +24,7 @@
 #include "broker/options.h"
 #include "broker/replication/damage_keeper.h"
 #include "broker/replication/in_sync_keeper.h"
+#include "broker/replication/session_lease.h"
 #include "broker/service/cluster_ports.h"
 #include "io/lanes.h"
 #include "io/runtime.h"
@@ -40,6 +43,10 @@ struct ControlPlanePorts {
   std::function<void(const Error&)> on_fatal;
   /// Reads in a partition that this broker is to lead soon, as far as it can. On the control loop.
   std::function<io::Task<void>(PartitionName)> warm_up;
+  /// The session with the controller is over: what waits to be acknowledged is to end.
+  std::function<void()> on_session_lost;
+  /// What is not well with this broker, for the controller to tell.
+  std::function<std::vector<std::string>()> problems;
 };
 
 /// A broker's part in its cluster: how it came to it, its vote on the metadata, its session with
@@ -72,6 +79,13 @@ class ControlPlane final : public InSyncPort,
   io::Task<Result<>> register_broker(io::Endpoint address, bool unclean);
   /// Until the controller lets it serve.
   io::Task<Result<>> wait_unfenced();
+  /// Until when it may acknowledge.
+  const SessionLease& lease() const { return lease_; }
+  /// Why it may not; empty while it may.
+  std::string why_fenced() const;
+  /// What join() waits for, or else what register_broker() does.
+  std::vector<std::string> waits_for() const;
+  ControlSight sight() const;
   /// From any loop.
   uint64_t broker_epoch() const;
   /// Of the metadata.
@@ -88,6 +102,15 @@ class ControlPlane final : public InSyncPort,
   io::Task<void> stop();
 
  private:
+  class LeaseEnd final : public io::Timer {
+   public:
+    explicit LeaseEnd(ControlPlane& plane) : plane_(plane) {}
+    void fire() override { plane_.keep_lease(); }
+
+   private:
+    ControlPlane& plane_;
+  };
+
   void receive(NodeId from, ByteView message) override;
   io::Task<Result<uint64_t>> propose_here(std::vector<std::byte> command) override;
   ConsensusState state() const override;
@@ -111,9 +134,12 @@ class ControlPlane final : public InSyncPort,
   bool registered() const;
   io::Task<void> keep_session();
   io::Task<void> beat();
-  io::Task<Result<HeartbeatReply>> tell_controller(NodeId controller, Heartbeat beat);
   void begin_warm_ups(const std::vector<PartitionName>& names);
   io::Task<void> warm_up(PartitionName name);
+  io::Task<Result<HeartbeatReply>> send_beat(NodeId leader, Heartbeat beat);
+  void follow_image(const MetadataImage& image);
+  /// After anything that the session depends on.
+  void keep_lease();
   io::Task<void> pause(Duration duration);
 
   const ControlPlanePorts ports_;
@@ -125,6 +151,7 @@ class ControlPlane final : public InSyncPort,
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<PeerRaftTransport> transport_;
   std::unique_ptr<FormingDriver> forming_;
+  std::unique_ptr<ControllerMetrics> controller_metrics_;
   std::unique_ptr<ControllerDriver> controller_;
   std::unique_ptr<RaftLog> log_;
   std::unique_ptr<Introductions> introductions_;
@@ -135,6 +162,13 @@ class ControlPlane final : public InSyncPort,
   bool said_refused_ = false;
   bool wants_to_stop_ = false;
   bool may_stop_ = false;
+  OwnSession own_;
+  SessionLease lease_;
+  LeaseEnd lease_end_{*this};
+  /// It served, so that a session can be lost.
+  bool acknowledges_ = false;
+  bool lost_session_ = false;
+  bool beat_soon_ = false;
   bool stopping_ = false;
   /// Under way, and those of them that are done and not told.
   std::set<PartitionName> warming_up_;

@@ -59,6 +59,15 @@ void bound_open_files(size_t& max_open_files, const Logger& log) {
   max_open_files = limit / 2;
 }
 
+/// The line that supervisors and scripts wait for.
+io::Task<void> tell_when_ready(Node& broker, const Logger& log) {
+  if (!co_await broker.caught_up()) co_return;
+  log.info("ready", {{"listen", broker.local().to_string()},
+                     {"admin", broker.admin_local().to_string()},
+                     {"cluster", broker.metadata().image()->cluster_id},
+                     {"version", kVersion}});
+}
+
 /// Runs a node until a signal comes; the process's exit code.
 int run(BrokerOptions options) {
   const io::SystemClock clock;
@@ -93,16 +102,14 @@ int run(BrokerOptions options) {
   system.run([](Node& broker, io::Signal& stopped, bool& is_starting, const Logger& logger,
                 int& exit_code) -> io::Task<void> {
     const uint64_t ticket = stopped.ticket();
+    io::Scope telling;
     auto started = co_await broker.start();
     is_starting = false;
     if (!started) {
       complain(started.error());
       exit_code = exit_code_of(started.error().code());
     } else {
-      logger.info("ready", {{"listen", broker.local().to_string()},
-                            {"admin", broker.admin_local().to_string()},
-                            {"cluster", broker.metadata().image()->cluster_id},
-                            {"version", kVersion}});
+      telling.start(tell_when_ready(broker, logger));
       co_await stopped.wait(ticket);
       logger.info("stopping");
     }
@@ -110,8 +117,24 @@ int run(BrokerOptions options) {
       complain(ended.error());
       exit_code = exit_code_of(ended.error().code());
     }
+    co_await telling.join();
   }(node, stop, starting, log, code));
   return code;
+}
+
+/// `sluiced recover-quorum`; the process's exit code.
+int recover(const BrokerOptions& options, const RecoverCommand& command) {
+  io::System system(options.system);
+  std::string said;
+  Result<> outcome;
+  system.run([](io::Runtime& runtime, const BrokerOptions& of, RecoverCommand told,
+                std::string& out, Result<>& to) -> io::Task<void> {
+    to = co_await recover_quorum(runtime, of, std::move(told), out);
+  }(system.runtime(), options, command, said, outcome));
+  std::fputs(said.c_str(), stdout);
+  if (outcome) return 0;
+  complain(outcome.error());
+  return exit_code_of(outcome.error().code());
 }
 
 }  // namespace
@@ -154,5 +177,6 @@ int main(int argc, char** argv) {
     std::fputs(render_effective(loaded->effective).c_str(), stdout);
     return 0;
   }
+  if (line.recover) return recover(loaded->options, line.recovery);
   return run(std::move(loaded->options));
 }

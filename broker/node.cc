@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/mutation.h"
+#include "broker/readiness.h"
 #include "broker/version.h"
 #include "storage/meta_properties.h"
 
@@ -15,6 +16,8 @@ namespace {
 
 /// After the requests under way had their time: for flushes in flight and connections to end.
 constexpr Duration kStopGrace = std::chrono::seconds(1);
+/// At what still catches up.
+constexpr Duration kLookAgain = std::chrono::seconds(1);
 
 Result<io::Endpoint> endpoint_of(const std::string& key, const std::string& text) {
   auto parsed = io::Endpoint::parse(text);
@@ -32,16 +35,16 @@ io::Endpoint checked(const std::string& text) {
 
 /// The services, in the order of what they stand on.
 struct Node::Verbs {
-  Verbs(MetadataStore& store, PartitionSet& partitions, const PartitionTable& table,
-        storage::LogSet& logs, const BrokerOptions& options, Random& random)
-      : ids(store, options.node_id),
-        topics_ports{store, partitions, table, options.topics, random},
-        produce(table),
-        fetch(table),
-        list_offsets(table),
-        delete_records(table, logs),
+  explicit Verbs(Node& node)
+      : ids(node.store_, node.options_.node_id),
+        topics_ports{node.store_, *node.partitions_, node.table_, node.options_.topics,
+                     node.ports_.runtime.random},
+        produce(node.table_, &node.control_.lease()),
+        fetch(node.table_),
+        list_offsets(node.table_),
+        delete_records(node.table_, *node.logs_),
         init_producer(ids),
-        metadata(store, options.topics, options.node_id),
+        metadata(node.store_, node.options_.topics, node.options_.node_id),
         topics(topics_ports) {}
 
   Services services() {
@@ -66,17 +69,23 @@ Node::Node(NodePorts ports, BrokerOptions options)
       memory_("broker", options_.memory_bytes),
       storage_memory_(memory_.child("storage", options_.memory_bytes)),
       session_memory_(memory_.child("fetch_sessions", options_.memory_bytes / 4)),
+      fetcher_memory_(memory_.child("replica_fetchers", options_.memory_bytes / 4)),
       admin_(
           ports_.runtime,
           {checked(options_.admin_listen), options_.admin_max_connections, options_.admin_timeout},
           ports_.log),
       store_(ports_.runtime.random),
       control_({ports_.runtime, ports_.log, store_, memory_, metrics_, ports_.on_fatal,
-                [this](PartitionName name) { return warm_up(name); }},
+                [this](PartitionName name) { return warm_up(name); },
+                [this] {
+                  if (partitions_ != nullptr) partitions_->give_up_waiting();
+                },
+                [this] { return *problems_.lock(); }},
                options_) {
   store_.on_image([this](const auto&) { published_.notify_all(); });
   add_pages();
   add_gauges();
+  add_cluster_metrics();
 }
 
 Node::~Node() = default;
@@ -87,6 +96,8 @@ void Node::set_state(std::string state) {
   auto readiness = readiness_.lock();
   readiness->ready = state == "ready";
   readiness->state = std::move(state);
+  readiness->reasons.clear();
+  ready_.notify_all();
 }
 
 io::Task<Result<>> Node::start() {
@@ -107,12 +118,48 @@ io::Task<Result<>> Node::start_all() {
   CO_RETURN_IF_ERROR(co_await control_.join(co_await new_cluster_id()));
   if (stopping_) co_return fail(Errc::shutting_down);
   CO_RETURN_IF_ERROR(co_await open_logs(store_.image()->cluster_id));
+  set_state("registering");
   CO_RETURN_IF_ERROR(co_await register_broker());
   CO_RETURN_IF_ERROR(co_await import_logs());
   CO_RETURN_IF_ERROR(co_await serve());
   logs_->start();
-  set_state("ready");
+  if (is_behind()) {
+    ports_.log.info("catching up", {{"cause", readiness_.lock()->reasons.front()}});
+    following_.start(watch_catching_up());
+  } else {
+    set_state("ready");
+  }
   co_return Result<>{};
+}
+
+/// Says which replicas are not where they should be.
+bool Node::is_behind() {
+  const auto behind = catching_up(*store_.image(), table_, options_.node_id);
+  if (behind.empty()) return false;
+  auto readiness = readiness_.lock();
+  readiness->state = "catching up";
+  readiness->reasons = {"not in sync yet with their leaders: " + listed(behind, "partition")};
+  return true;
+}
+
+io::Task<void> Node::watch_catching_up() {
+  for (;;) {
+    const uint64_t ticket = published_.ticket();
+    if (unfollowed_ || stopping_) co_return;
+    if (!is_behind()) break;
+    // Also a log that turned out to be damaged ends the wait, which no image says.
+    co_await published_.wait(ticket, io::Loop::current()->now() + kLookAgain);
+  }
+  set_state("ready");
+}
+
+io::Task<Result<>> Node::caught_up() {
+  for (;;) {
+    const uint64_t ticket = ready_.ticket();
+    if (stopping_) co_return fail(Errc::shutting_down);
+    if (readiness_.lock()->ready) co_return Result<>{};
+    co_await ready_.wait(ticket);
+  }
 }
 
 io::Task<Result<>> Node::start_server() {
@@ -185,6 +232,11 @@ io::Task<Result<>> Node::open_logs(std::string cluster_id) {
                                  options_of, [this](const storage::RecoveryProgress& progress) {
                                    readiness_.lock()->recovery = progress;
                                  }));
+  for (const auto& directory : logs_->directories()) {
+    if (!directory.offline_because) continue;
+    note_problem("data directory " + directory.path +
+                 " is left out: " + *directory.offline_because);
+  }
   make_replication();
   co_return Result<>{};
 }
@@ -192,18 +244,18 @@ io::Task<Result<>> Node::open_logs(std::string cluster_id) {
 void Node::make_replication() {
   const auto self = [this] { return ReplicaIdentity{options_.node_id, control_.broker_epoch()}; };
   links_ = std::make_unique<PeerLinks>(
-      PeerLinksPorts{ports_.runtime, control_.membership(),
-                     memory_.child("replica_fetchers", options_.memory_bytes / 4), ports_.log});
+      PeerLinksPorts{ports_.runtime, control_.membership(), fetcher_memory_, ports_.log});
   throttle_ = std::make_unique<MoveThrottle>(options_.move_bytes_per_second);
   fetchers_ = std::make_unique<ReplicaFetchers>(
       ReplicaFetchersPorts{ports_.runtime.executor, *links_, self, ports_.log, throttle_.get()});
   in_sync_ = std::make_unique<InSyncKeeper>(
       InSyncKeeperPorts{ports_.runtime.executor.control(), table_, control_,
                         [this] { return store_.image(); }, ports_.log});
-  partitions_ = std::make_unique<PartitionSet>(PartitionSetPorts{
-      ports_.runtime.executor.control(), *logs_, table_, options_.topics, options_.node_id,
-      ports_.log, fetchers_.get(), in_sync_.get(),
-      [this](const PartitionKey& key) { damage_->look_at(key); }, options_.replica_lag_max});
+  partitions_ = std::make_unique<PartitionSet>(
+      PartitionSetPorts{ports_.runtime.executor.control(), *logs_, table_, options_.topics,
+                        options_.node_id, ports_.log, fetchers_.get(), in_sync_.get(),
+                        [this](const PartitionKey& key) { damage_->look_at(key); },
+                        options_.replica_lag_max, &control_.lease()});
   damage_ = std::make_unique<DamageKeeper>(
       DamageKeeperPorts{ports_.runtime.executor, table_, *logs_, *partitions_, control_, *links_,
                         options_.node_id, [this] { return store_.image(); }, metrics_, ports_.log});
@@ -218,7 +270,9 @@ io::Task<Result<>> Node::register_broker() {
                : control_.alone()                      ? !directory.stopped_cleanly
                                                        : directory.power_lost;
   }
-  co_return co_await control_.register_broker(advertised_, unclean && !control_.fresh());
+  // One that came again without its metadata may have kept its logs.
+  const bool new_here = control_.fresh() && logs_->all().empty();
+  co_return co_await control_.register_broker(advertised_, unclean && !new_here);
 }
 
 /// Directories that Kafka left have logs and no metadata of ours: their topics are taken over.
@@ -263,8 +317,11 @@ io::Task<Result<>> Node::serve() {
   damage_->start();
   replicates_ = true;
   co_await partitions_->follow(store_.image());
-  verbs_ = std::make_unique<Verbs>(store_, *partitions_, table_, *logs_, options_,
-                                   ports_.runtime.random);
+  if (const auto strays = partitions_->strays(); !strays.empty()) {
+    note_problem("logs of topics or replicas that the metadata does not know are left alone, " +
+                 listed(strays, "folder") + "; move away those that are not needed");
+  }
+  verbs_ = std::make_unique<Verbs>(*this);
   native_->serve(verbs_->services());
   following_.start(follow_metadata());
   co_return co_await control_.wait_unfenced();
@@ -276,8 +333,10 @@ io::Task<void> Node::warm_up(PartitionName name) {
   if (partition == nullptr) co_return;
   static_cast<void>(co_await partition->log().warm_up(options_.warm_up_bytes));
 }
+void Node::note_problem(std::string text) { problems_.lock()->push_back(std::move(text)); }
 
 void Node::directory_offline(const std::string& directory, const Error& cause) {
+  note_problem("data directory " + directory + " is offline: " + std::string(cause.message()));
   if (partitions_ != nullptr) partitions_->directory_offline(directory, cause);
   const bool holds_metadata = control_.directory().starts_with(directory + "/");
   const auto known =

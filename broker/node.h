@@ -57,6 +57,9 @@ class Node {
   /// Stops accepting, lets requests under way finish within shutdown.timeout.ms, flushes, writes
   /// checkpoints and the clean-shutdown markers. The first error of what was written.
   io::Task<Result<>> stop();
+  /// After start(): until its replicas have joined the in-sync sets that they can, which others
+  /// wait for before they stop the next broker. shutting_down after stop().
+  io::Task<Result<>> caught_up();
 
   /// Where clients and scrapers connect, with the ports that the system chose.
   const io::Endpoint& local() const { return server_->local(); }
@@ -72,7 +75,10 @@ class Node {
 
   void add_pages();
   void add_gauges();
+  void add_cluster_metrics();
   Health health() const;
+  Readiness readiness() const;
+  void note_problem(std::string text);
   io::Task<Result<>> start_all();
   io::Task<Result<>> start_server();
   io::Task<std::string> new_cluster_id();
@@ -83,6 +89,8 @@ class Node {
   io::Task<void> follow_metadata();
   io::Task<Result<>> serve();
   io::Task<std::string> boot_id();
+  io::Task<void> watch_catching_up();
+  bool is_behind();
   io::Task<void> stop_server(TimePoint deadline);
   io::Task<void> stop_replication();
   io::Task<void> warm_up(PartitionName name);
@@ -95,7 +103,12 @@ class Node {
   MemoryBudget memory_;
   MemoryBudget& storage_memory_;
   MemoryBudget& session_memory_;
+  MemoryBudget& fetcher_memory_;
   Guarded<Readiness> readiness_;
+  /// What the controller is told is not well here.
+  Guarded<std::vector<std::string>> problems_;
+  /// As of the last scrape.
+  Guarded<ControlSight> sight_;
   AdminServer admin_;
 
   MetadataStore store_;
@@ -116,6 +129,8 @@ class Node {
   bool starting_ = false;
   bool stopping_ = false;
   io::Signal started_;
+  /// After each change of the state.
+  io::Signal ready_;
   std::unique_ptr<Verbs> verbs_;
   std::unique_ptr<NativeFrontEnd> native_;
   std::unique_ptr<Server> server_;

@@ -23,11 +23,18 @@ AdminServer::Page page_of(std::function<HttpResponse()> make) {
 }  // namespace
 
 void Node::add_pages() {
-  admin_.add("/ready", page_of([this] { return ready_page(*readiness_.lock()); }));
+  admin_.add("/ready", page_of([this] {
+               Readiness now = readiness();
+               if (now.state == "fenced") now.reasons = {control_.why_fenced()};
+               if (now.state == "joining" || now.state == "registering")
+                 now.reasons = control_.waits_for();
+               return ready_page(now);
+             }));
   admin_.add("/health", page_of([this] { return health_page(health()); }));
   admin_.add("/memory", page_of([this] { return memory_page(memory_, allocated_bytes()); }));
   // Off the control loop: there may be thousands of series.
   admin_.add("/metrics", [this](const HttpRequest&) -> io::Task<HttpResponse> {
+    *sight_.lock() = control_.sight();
     std::string text =
         co_await ports_.runtime.executor.offload([this] { return metrics_.prometheus(); });
     co_return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
@@ -37,7 +44,7 @@ void Node::add_pages() {
 
 void Node::add_gauges() {
   metrics_.gauge("ready", "Whether clients are served: 1 or 0.", {},
-                 [this] { return readiness_.lock()->ready ? 1.0 : 0.0; });
+                 [this] { return readiness().ready ? 1.0 : 0.0; });
   metrics_.gauge("partitions", "Partitions that this broker serves.", {},
                  [this] { return static_cast<double>(table_.size()); });
   metrics_.gauge("topics", "Topics of the cluster.", {},
@@ -50,6 +57,27 @@ void Node::add_gauges() {
                  [this] { return static_cast<double>(memory_.used()); });
   metrics_.gauge("memory_allocated_bytes", "Memory that the allocator has given out.", {},
                  [] { return static_cast<double>(allocated_bytes()); });
+}
+
+void Node::add_cluster_metrics() {
+  metrics_.gauge("replica_fetcher_memory_bytes", "What was fetched from leaders, in memory.", {},
+                 [this] { return static_cast<double>(fetcher_memory_.used()); });
+  metrics_.gauge("replica_fetcher_memory_limit_bytes", "The most that may be.", {},
+                 [this] { return static_cast<double>(fetcher_memory_.cap()); });
+  metrics_.collect([this] { return control_metrics(*store_.image(), *sight_.lock()); });
+  metrics_.collect([this] {
+    return partition_metrics(*store_.image(), table_, options_.topics, options_.node_id,
+                             ports_.runtime.clock.now());
+  });
+}
+
+/// Once the start is over, what is asked is whether it acknowledges.
+Readiness Node::readiness() const {
+  Readiness readiness = *readiness_.lock();
+  if (!readiness.ready || control_.lease().holds(ports_.runtime.clock.now())) return readiness;
+  readiness.ready = false;
+  readiness.state = "fenced";
+  return readiness;
 }
 
 Health Node::health() const {

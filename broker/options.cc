@@ -279,4 +279,9 @@ Result<> check_options(const BrokerOptions& options) {
   return {};
 }
 
+std::string metadata_directory_of(const BrokerOptions& options) {
+  if (!options.metadata_directory.empty()) return options.metadata_directory;
+  return options.data_directories.front() + "/metadata";
+}
+
 }  // namespace sluice::broker

@@ -52,6 +52,9 @@ struct BrokerOptions {
 /// Every key of sluiced.toml, the environment (SLUICE_...) and --set.
 const SettingsTable<BrokerOptions>& broker_settings();
 
+/// Where the metadata log lies.
+std::string metadata_directory_of(const BrokerOptions& options);
+
 /// What stands on its own as keys is consistent as a whole: addresses parse, clients can be told
 /// one to connect to, directories are named and differ. invalid_config names the key, the value and
 /// the way out.

@@ -1,7 +1,10 @@
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include "base/check.h"
 #include "base/random.h"
@@ -51,6 +54,8 @@ class LargeCluster {
   }
 
   MetadataImage image;
+  /// The commands so far, as they lie in a log.
+  std::vector<std::string> log;
 
  private:
   cluster::MetadataCommand fresh() {
@@ -62,18 +67,40 @@ class LargeCluster {
     auto next = broker::fold(image, command, image.version + 1);
     CHECK(next.has_value(), "the commands are sound");
     image = std::move(*next);
+    log.push_back(command.SerializeAsString());
   }
 
   SeededRandom random_{1};
 };
 
+/// What the allocator has given out.
+size_t allocated() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+/// As a broker does that starts on a log without a snapshot: the entries as they lie in it.
 void fold_large_cluster(benchmark::State& state) {
+  LargeCluster written;
+  written.fold_brokers();
+  written.fold_topics(static_cast<uint32_t>(state.range(0)));
+  const std::vector<std::string> log = std::move(written.log);
+  written = {};
+  size_t bytes = 0;
   for (auto _ : state) {
-    LargeCluster cluster;
-    cluster.fold_brokers();
-    cluster.fold_topics(static_cast<uint32_t>(state.range(0)));
-    benchmark::DoNotOptimize(cluster.image.partitions);
+    const size_t before = allocated();
+    MetadataImage image;
+    for (const std::string& entry : log) {
+      cluster::MetadataCommand command;
+      CHECK(command.ParseFromString(entry), "it was written so");
+      auto next = broker::fold(image, command, image.version + 1);
+      CHECK(next.has_value(), "the commands are sound");
+      image = std::move(*next);
+    }
+    bytes = allocated() - before;
+    CHECK(image.partitions == static_cast<uint64_t>(state.range(0)), "all are there");
   }
+  state.counters["image_bytes"] = static_cast<double>(bytes);
 }
 BENCHMARK(fold_large_cluster)->Arg(200'000)->Unit(benchmark::kMillisecond)->UseRealTime();
 

@@ -29,6 +29,7 @@ HttpResponse ready_page(const Readiness& readiness) {
   const storage::RecoveryProgress& recovery = readiness.recovery;
   const Json json = {{"ready", readiness.ready},
                      {"state", readiness.state},
+                     {"reasons", readiness.reasons},
                      {"recovery",
                       {{"logs_total", recovery.logs_total},
                        {"logs_done", recovery.logs_done},

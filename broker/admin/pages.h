@@ -9,15 +9,18 @@
 
 namespace sluice::broker {
 
-/// How far the start has come.
+/// How far the start has come, and whether clients are served as they should be.
 struct Readiness {
   bool ready = false;
-  /// "starting", "recovering", "ready", "stopping".
+  /// "starting", "joining", "recovering", "registering", "catching up", "ready", "fenced",
+  /// "stopping".
   std::string state = "starting";
+  /// Why it is not ready, in words.
+  std::vector<std::string> reasons = {};
   storage::RecoveryProgress recovery;
 };
 
-/// 200 when ready, else 503; JSON with the progress of recovery either way.
+/// 200 when ready, else 503; JSON with the reasons and the progress of recovery either way.
 HttpResponse ready_page(const Readiness& readiness);
 
 /// Whether the process works as it should; JSON with what is wrong.

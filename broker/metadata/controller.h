@@ -77,6 +77,7 @@ class Controller {
   void not_committed() { scan_all_ = true; }
   /// The broker keeps its replicas and may get new ones: what moves them away is cancelled.
   MetadataRecords end_drain(const MetadataImage& image, NodeId node) const;
+  std::vector<Sessions::Sight> sessions(TimePoint now) const { return sessions_.all(now); }
   /// A broker began to drain.
   void spread_soon() { next_balance_ = {}; }
 

@@ -158,7 +158,9 @@ io::Task<void> ControllerDriver::promote_one() {
 
 io::Task<Result<>> ControllerDriver::commit(MetadataRecords records) {
   const uint64_t term = term_;
+  const ChangeCounts counts = count_changes(*ports_.store.image(), records);
   auto committed = co_await ports_.store.commit(std::move(records));
+  if (committed && ports_.metrics != nullptr) ports_.metrics->add(ports_.control.index(), counts);
   if (!committed && core_ != nullptr && term_ == term) core_->not_committed();
   co_return committed;
 }
@@ -199,6 +201,11 @@ io::Task<Result<HeartbeatReply>> ControllerDriver::heartbeat(Heartbeat beat) {
   // Whoever waits to serve or to stop shall not wait for the next tick too.
   if (reply && (reply->fenced || beat.wants_to_stop || !beat.warmed_up.empty())) hurry();
   co_return reply;
+}
+
+std::vector<Sessions::Sight> ControllerDriver::sessions() const {
+  if (core_ == nullptr) return {};
+  return core_->sessions(ports_.control.now());
 }
 
 io::Task<std::vector<Result<uint32_t>>> ControllerDriver::alter_in_sync(

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/uuid.h"
+#include "broker/metadata/change_counts.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/membership.h"
 #include "broker/metadata/store.h"
@@ -72,6 +73,8 @@ class ControllerDriver {
     /// Whose workers take the heartbeats: while one stands still nobody's session ends. Null: they
     /// come from elsewhere.
     io::Executor* executor = nullptr;
+    /// Null: nothing is counted.
+    ControllerMetrics* metrics = nullptr;
   };
 
   ControllerDriver(Ports ports, ControllerOptions options);
@@ -84,6 +87,9 @@ class ControllerDriver {
   io::Task<void> stop();
 
   io::Task<Result<HeartbeatReply>> heartbeat(Heartbeat beat);
+  bool leads() const { return core_ != nullptr; }
+  /// What it knows of each broker; empty where it does not lead.
+  std::vector<Sessions::Sight> sessions() const;
   /// For each change the new partition epoch or why not; done when it is committed.
   io::Task<std::vector<Result<uint32_t>>> alter_in_sync(NodeId node, uint64_t broker_epoch,
                                                         std::vector<InSyncChange> changes);

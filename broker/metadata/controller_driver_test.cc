@@ -311,19 +311,5 @@ TEST_F(ControllerDriverTest, AMemberThatNeverRegisteredCanLeave) {
   EXPECT_EQ(run(driver_.leave(NodeId{8})).error(), Errc::not_found);
 }
 
-TEST_F(ControllerDriverTest, ReachedWaitsForTheImage) {
-  bool reached = false;
-  const auto wait = [&]() -> io::Task<void> {
-    co_await store_.reached(1);
-    reached = true;
-  };
-  simulator_.start_on(node_.executor().worker(0), wait());
-  pass(1s);
-  EXPECT_FALSE(reached);
-  register_brokers(1);
-  pass(10ms);
-  EXPECT_TRUE(reached);
-}
-
 }  // namespace
 }  // namespace sluice::broker

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/metadata/fold_draft.h"
+#include "broker/version.h"
 
 namespace sluice::broker {
 namespace {
@@ -55,7 +56,9 @@ Result<> apply(FoldDraft& draft, const cluster::MetadataRecord& record) {
       break;
   }
   return fail(Errc::unsupported,
-              "the metadata log was written by a newer version; start that version");
+              "the metadata has a record that this version of the broker, " +
+                  std::string(kVersion) +
+                  ", does not know: another broker is of a newer version; start that version here");
 }
 
 }  // namespace

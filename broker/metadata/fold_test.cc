@@ -6,6 +6,7 @@
 
 #include "broker/metadata/partition_codec.h"
 #include "broker/metadata/snapshot_codec.h"
+#include "broker/version.h"
 
 namespace sluice::broker {
 namespace {
@@ -167,7 +168,14 @@ TEST(Fold, ASnapshotOfAVersionWithoutClustersHasABrokerThatServes) {
 
 TEST(Fold, ARecordOfANewerVersionIsRefused) {
   Folding folding;
-  EXPECT_EQ(folding.fold_in(cluster::MetadataRecord()).error().code(), Errc::unsupported);
+  cluster::MetadataRecord record;
+  // Field 99, a message of no bytes: this version knows nothing of it.
+  ASSERT_TRUE(record.ParseFromString(std::string("\x9a\x06\x00", 3)));
+  const auto refused = folding.fold_in(std::move(record));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::unsupported);
+  EXPECT_NE(refused.error().message().find(kVersion), std::string::npos);
+  EXPECT_NE(refused.error().message().find("start that version here"), std::string::npos);
 }
 
 TEST(Fold, ManyChangesOfOneTopicInOneCommandAllCount) {

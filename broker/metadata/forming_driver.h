@@ -46,6 +46,8 @@ class FormingDriver {
   /// founding began alone with an earlier version: then it is empty. wrong_cluster when the
   /// configurations contradict each other; what a cluster refused to take it for; shutting_down.
   io::Task<Result<Founding>> run();
+  /// While run() goes on: what it waits for, a line each.
+  std::vector<std::string> waits_for() const { return forming_.waits_for(); }
   /// run() ends soon.
   void stop();
 

@@ -58,6 +58,15 @@ struct TopicImage {
   bool operator==(const TopicImage&) const = default;
 };
 
+/// Which of the histories of a cluster's metadata this is: whenever most voters are lost for good
+/// and a survivor is made to go on alone, there is another one, and those who come back with an
+/// earlier one may have agreed on things that it does not know.
+struct Lineage {
+  uint64_t recoveries = 0;
+  Uuid id;
+  bool operator==(const Lineage&) const = default;
+};
+
 /// The cluster's metadata at one version: immutable once published, and cheap to derive the next
 /// one from (unchanged topics are shared).
 struct MetadataImage {
@@ -66,6 +75,7 @@ struct MetadataImage {
   /// Index of the last log entry that is folded in.
   uint64_t version = 0;
   std::string cluster_id;
+  Lineage lineage;
   /// By node id.
   std::vector<BrokerImage> brokers;
   SharedMap<Uuid, TopicPointer> topics;

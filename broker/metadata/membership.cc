@@ -1,8 +1,30 @@
 #include "broker/metadata/membership.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sluice::broker {
+
+Result<> check_lineage(NodeId peer, const std::optional<Lineage>& ours,
+                       const std::optional<Lineage>& theirs) {
+  if (!ours || !theirs || *ours == *theirs) return {};
+  const std::string number = std::to_string(peer.value());
+  if (ours->recoveries == theirs->recoveries) {
+    return fail(Errc::wrong_cluster,
+                "the metadata of this broker and of broker " + number +
+                    " were recovered apart from each other (" + ours->id.text() + " and " +
+                    theirs->id.text() + "); keep one and move the other's metadata directory away");
+  }
+  const bool we_are_behind = ours->recoveries < theirs->recoveries;
+  const std::string behind = we_are_behind ? "this broker" : "broker " + number;
+  const std::string ahead = we_are_behind ? "broker " + number : "this broker";
+  return fail(Errc::wrong_cluster,
+              "the cluster's metadata went on without most of its voters (recovery " +
+                  std::to_string(std::max(ours->recoveries, theirs->recoveries)) + " on " + ahead +
+                  "), and that of " + behind +
+                  " is of before; move its metadata directory away and start it again with seeds, "
+                  "so that it joins anew with its data");
+}
 
 Membership::Membership(ClusterMember self) { state_.lock()->self = std::move(self); }
 
@@ -54,6 +76,7 @@ void Membership::update(const MetadataImage& image) {
     state->self.cluster_id = image.cluster_id;
     state->decided = true;
   }
+  if (!image.cluster_id.empty()) state->lineage = image.lineage;
   const auto before = std::exchange(state->registered, {});
   state->epochs.clear();
   for (const BrokerImage& broker : image.brokers) {
@@ -82,6 +105,8 @@ std::map<NodeId, ClusterMember> Membership::merged(const State& state) {
   members[state.self.node_id] = state.self;
   return members;
 }
+
+std::optional<Lineage> Membership::lineage() const { return state_.lock()->lineage; }
 
 std::optional<io::Endpoint> Membership::address_of(NodeId node) const {
   const auto state = state_.lock();

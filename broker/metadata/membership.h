@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "base/result.h"
 #include "base/strong.h"
 #include "base/uuid.h"
 #include "broker/metadata/image.h"
@@ -23,6 +24,11 @@ struct ClusterMember {
   std::string cluster_id;
   bool operator==(const ClusterMember&) const = default;
 };
+
+/// wrong_cluster when two brokers of a cluster have different histories of its metadata, with what
+/// to do; whoever has none yet may speak to anybody.
+Result<> check_lineage(NodeId peer, const std::optional<Lineage>& ours,
+                       const std::optional<Lineage>& theirs);
 
 /// Who we are, whom we know and where they are: from seeds, from the metadata, whose word wins, and
 /// from members that say they are elsewhere now, whose word wins until they register there.
@@ -53,6 +59,8 @@ class Membership {
   /// are forgotten.
   void update(const MetadataImage& image);
 
+  /// Of the metadata that this broker has; nothing while it has none.
+  std::optional<Lineage> lineage() const;
   std::optional<io::Endpoint> address_of(NodeId node) const;
   /// By which it is known, from whatever source.
   std::optional<Uuid> directory_of(NodeId node) const;
@@ -73,6 +81,7 @@ class Membership {
     std::map<NodeId, ClusterMember> registered;
     std::map<NodeId, uint64_t> epochs;
     std::map<NodeId, Move> moves;
+    std::optional<Lineage> lineage;
   };
   static std::map<NodeId, ClusterMember> merged(const State& state);
   Guarded<State> state_;

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/version.h"
+#include "broker/metadata/member_codec.h"
 
 namespace sluice::broker {
 namespace {
@@ -96,6 +97,7 @@ io::Task<Result<>> PeerConnection::say_hello(PeerHello hello) {
   said.set_client_version(kVersion);
   said.set_broker_id(hello.self.value());
   said.set_cluster_id(hello.cluster_id);
+  if (hello.lineage) encode_lineage(*hello.lineage, said);
   auto answer = co_await call(std::move(request), {}, loop_.now() + options_.connect_timeout);
   if (!answer) {
     // Nobody who could be late was reached.
@@ -112,6 +114,8 @@ io::Task<Result<>> PeerConnection::say_hello(PeerHello hello) {
   said_ = std::move(*answer->header.mutable_hello());
   co_return check(hello);
 }
+
+std::optional<Lineage> PeerConnection::lineage() const { return decode_lineage(said_); }
 
 Result<> PeerConnection::check(const PeerHello& hello) const {
   if (!said_.cluster_id().empty() && !hello.cluster_id.empty() &&

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/memory_budget.h"
 #include "base/result.h"
+#include "broker/metadata/image.h"
 #include "io/runtime.h"
 #include "proto/native/framing.h"
 #include "proto/native/protocol.pb.h"
@@ -33,6 +34,8 @@ struct PeerHello {
   std::string cluster_id;
   /// Nobody in particular when a seed is asked who it is.
   std::optional<NodeId> expected;
+  /// Nothing: has no metadata yet.
+  std::optional<Lineage> lineage = {};
 };
 
 struct PeerConnectionOptions {
@@ -68,6 +71,8 @@ class PeerConnection {
 
   bool closed() const { return failure_.has_value(); }
   const native::HelloResponse& hello() const { return said_; }
+  /// Of the metadata of who answers; nothing while it has none.
+  std::optional<Lineage> lineage() const;
 
   /// Ends all calls and closes; shut_down() is to follow.
   void cancel();

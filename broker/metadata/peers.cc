@@ -68,10 +68,18 @@ io::Task<Result<std::shared_ptr<PeerConnection>>> Peers::connection(Key key, Tim
 
 io::Task<void> Peers::connect(Key key, io::Endpoint address) {
   const ClusterMember self = ports_.membership.self();
-  auto opened = co_await PeerConnection::open(
-      ports_.runtime, std::move(address),
-      {.self = self.node_id, .cluster_id = self.cluster_id, .expected = key.first}, ports_.memory,
-      options_.connection);
+  auto opened = co_await PeerConnection::open(ports_.runtime, std::move(address),
+                                              {.self = self.node_id,
+                                               .cluster_id = self.cluster_id,
+                                               .expected = key.first,
+                                               .lineage = ports_.membership.lineage()},
+                                              ports_.memory, options_.connection);
+  if (opened) {
+    if (auto same = check_history(key.first, **opened); !same) {
+      co_await (*opened)->shut_down();
+      opened = fail(std::move(same).error());
+    }
+  }
   Link& link = links_[key];
   link.connecting = false;
   if (!opened) {
@@ -87,6 +95,15 @@ io::Task<void> Peers::connect(Key key, io::Endpoint address) {
     link.failure.reset();
   }
   link.changed.notify_all();
+}
+
+Result<> Peers::check_history(NodeId peer, const PeerConnection& connection) const {
+  const auto ours = ports_.membership.lineage();
+  const auto theirs = connection.lineage();
+  auto same = check_lineage(peer, ours, theirs);
+  const bool outdated = !same && ours->recoveries < theirs->recoveries;
+  if (outdated && ports_.on_outdated && !stopped_) ports_.on_outdated(same.error());
+  return same;
 }
 
 void Peers::connect_failed(Key key, Link& link, Error why) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -40,6 +41,8 @@ struct PeersPorts {
   /// For answers.
   MemoryBudget& memory;
   Logger log;
+  /// A broker of our cluster has a later history of the metadata than we.
+  std::function<void(const Error&)> on_outdated = {};
 };
 
 /// The other brokers, as one of this broker's loops talks to them: a pipelined connection for each
@@ -77,6 +80,7 @@ class Peers {
 
   io::Task<Result<std::shared_ptr<PeerConnection>>> connection(Key key, TimePoint deadline);
   io::Task<void> connect(Key key, io::Endpoint address);
+  Result<> check_history(NodeId peer, const PeerConnection& connection) const;
   void connect_failed(Key key, Link& link, Error why);
   void retire(Link& link);
   static io::Task<void> shut_down(std::shared_ptr<PeerConnection> connection);

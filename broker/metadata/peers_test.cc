@@ -42,6 +42,12 @@ class PeersTest : public PeerWorld {
     const size_t at = text.find(series);
     return at == text.npos ? -1 : std::stoi(text.substr(at + series.size()));
   }
+  static void has_lineage(PeerMachine& machine, Lineage lineage) {
+    MetadataImage image;
+    image.cluster_id = "C";
+    image.lineage = lineage;
+    machine.membership.update(image);
+  }
   void kill() {
     them->node.kill(sim::Death::process);
     them.reset();
@@ -51,7 +57,9 @@ class PeersTest : public PeerWorld {
   PeerMachine& us = *own;
   std::unique_ptr<PeerMachine> them = machine(2);
   MemoryBudget memory{"answers", 1_MiB};
-  Peers peers{{us.node.runtime(), us.membership, memory, Logger(log)}};
+  std::vector<std::string> outdated;
+  Peers peers{{us.node.runtime(), us.membership, memory, Logger(log),
+               [this](const Error& why) { outdated.emplace_back(why.message()); }}};
 };
 
 TEST_F(PeersTest, AnswersComeToWhoAsked) {
@@ -149,6 +157,36 @@ TEST_F(PeersTest, ABrokerOfAnotherClusterIsRefusedWithBothIds) {
   EXPECT_EQ(answer.error(), Errc::wrong_cluster);
   EXPECT_THAT(answer.error().message(), HasSubstr("cluster C"));
   EXPECT_THAT(answer.error().message(), HasSubstr("D"));
+}
+
+TEST_F(PeersTest, WhoHasMetadataOfBeforeARecoveryIsToldAndTalksToNobody) {
+  has_lineage(us, {});
+  has_lineage(*them, {1, directory_id_of(9)});
+  const auto answer = call(heartbeat_of(1));
+  ASSERT_FALSE(answer);
+  ASSERT_FALSE(outdated.empty());
+  EXPECT_THAT(outdated.front(), HasSubstr("recovery 1 on broker 2"));
+  EXPECT_THAT(outdated.front(), HasSubstr("move its metadata directory away"));
+  EXPECT_TRUE(them->controller.heartbeats.empty());
+}
+
+TEST_F(PeersTest, WhoIsAheadGoesOnWithoutTheOthers) {
+  has_lineage(us, {2, directory_id_of(9)});
+  has_lineage(*them, {1, directory_id_of(8)});
+  EXPECT_FALSE(call(heartbeat_of(1)));
+  EXPECT_TRUE(outdated.empty());
+  has_lineage(*them, {2, directory_id_of(9)});
+  sim.run_for(1s);
+  EXPECT_TRUE(call(heartbeat_of(1)));
+}
+
+TEST_F(PeersTest, RecoveredApartNeitherTalksToTheOther) {
+  has_lineage(us, {1, directory_id_of(8)});
+  has_lineage(*them, {1, directory_id_of(9)});
+  const auto answer = call(heartbeat_of(1));
+  ASSERT_FALSE(answer);
+  EXPECT_THAT(answer.error().message(), HasSubstr("recovered apart"));
+  EXPECT_TRUE(outdated.empty());
 }
 
 TEST_F(PeersTest, AnotherBrokerAtTheAddressIsNotTakenForIt) {

@@ -1,5 +1,6 @@
 #include "broker/metadata/sessions.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sluice::broker {
@@ -16,6 +17,7 @@ void Sessions::heard(const Heartbeat& beat, TimePoint now) {
   session.applied = beat.applied_index;
   session.heard = true;
   session.wants_to_stop = beat.wants_to_stop;
+  session.problems = beat.problems;
 }
 
 void Sessions::follow(const MetadataImage& image, TimePoint now) {
@@ -23,13 +25,23 @@ void Sessions::follow(const MetadataImage& image, TimePoint now) {
   for (const BrokerImage& broker : image.brokers) {
     const Session* known = find(broker.id);
     const bool same = known != nullptr && known->epoch == broker.epoch;
-    next[broker.id] = same ? *known : Session{.epoch = broker.epoch, .last = now};
+    next[broker.id] = same ? *known : Session{.epoch = broker.epoch, .last = now, .problems = {}};
   }
   sessions_ = std::move(next);
 }
 
 void Sessions::extend(Duration by) {
   for (auto& [id, session] : sessions_) session.last += by;
+}
+
+std::vector<Sessions::Sight> Sessions::all(TimePoint now) const {
+  std::vector<Sight> sights;
+  for (const auto& [id, session] : sessions_) {
+    sights.push_back({.id = id,
+                      .silent = id == self_ ? Duration{} : std::max(Duration{}, now - session.last),
+                      .problems = session.problems});
+  }
+  return sights;
 }
 
 bool Sessions::expired(NodeId id, TimePoint now) const {

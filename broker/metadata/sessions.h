@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/strong.h"
@@ -21,6 +22,8 @@ struct Heartbeat {
   bool wants_to_stop = false;
   /// What it was asked to read in, and has.
   std::vector<PartitionName> warmed_up = {};
+  /// What is not well with it, for people to read.
+  std::vector<std::string> problems = {};
 };
 
 /// Who was heard of, and until when that counts. Time is handed in.
@@ -36,6 +39,17 @@ class Sessions {
   /// The controller did not run for so long: that is nobody else's silence.
   void extend(Duration by);
 
+  /// What is known of a broker.
+  struct Sight {
+    NodeId id{-1};
+    /// Since it was heard of, or since this controller began.
+    Duration silent{};
+    /// What it said last of itself.
+    std::vector<std::string> problems;
+  };
+  /// By id.
+  std::vector<Sight> all(TimePoint now) const;
+
   bool expired(NodeId id, TimePoint now) const;
   bool wants_to_stop(NodeId id) const;
   /// It said that it folded its own registration.
@@ -48,6 +62,7 @@ class Sessions {
     uint64_t applied = 0;
     bool heard = false;
     bool wants_to_stop = false;
+    std::vector<std::string> problems;
   };
 
   const Session* find(NodeId id) const;

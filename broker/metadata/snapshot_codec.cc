@@ -77,6 +77,10 @@ std::vector<std::byte> encode_snapshot(const MetadataImage& image) {
     put_topic(*topic, *message.add_topics()->mutable_topic());
   }
   message.set_next_producer_id(image.next_producer_id);
+  if (image.lineage != Lineage{}) {
+    message.set_recoveries(image.lineage.recoveries);
+    message.set_recovery_id(bytes_of(image.lineage.id));
+  }
   if (image.deleted_topics != nullptr) {
     for (const Uuid& id : *image.deleted_topics) message.add_deleted_topics(bytes_of(id));
   }
@@ -98,6 +102,10 @@ Result<MetadataImage> decode_snapshot(ByteView bytes, uint64_t version) {
   for (const auto& topic : message.topics()) RETURN_IF_ERROR(fold_record(draft, topic.topic()));
   MetadataImage image = draft.take();
   image.cluster_id = message.cluster_id();
+  if (message.recoveries() != 0) {
+    image.lineage.recoveries = message.recoveries();
+    ASSIGN_OR_RETURN(image.lineage.id, id_from(message.recovery_id()));
+  }
   ASSIGN_OR_RETURN(image.brokers, brokers_from(message));
   image.next_producer_id = message.next_producer_id();
   for (const std::string& text : message.deleted_topics()) {

@@ -29,16 +29,7 @@ void MetadataStore::publish(MetadataImage image) {
   const auto shown = next;
   // The old image dies outside of the lock.
   std::swap(*image_.lock(), next);
-  published_.notify_all();
   for (const auto& callback : callbacks_) callback(shown);
-}
-
-io::Task<void> MetadataStore::reached(uint64_t index) {
-  for (;;) {
-    const uint64_t ticket = published_.ticket();
-    if (image()->version >= index) co_return;
-    co_await published_.wait(ticket);
-  }
 }
 
 Result<> MetadataStore::check(ByteView bytes) {

@@ -11,7 +11,6 @@
 #include "base/result.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/log.h"
-#include "io/sync.h"
 #include "io/task.h"
 #include "proto/cluster/metadata.pb.h"
 
@@ -34,8 +33,6 @@ class MetadataStore {
   io::Task<Result<>> commit(std::vector<cluster::MetadataRecord> records);
   std::optional<NodeId> controller() const;
 
-  /// Until image() shows all up to that entry. From any loop.
-  io::Task<void> reached(uint64_t index);
   /// Called on the control loop after each publish, with what image() shows since. Before the log
   /// is opened; what it uses outlives the log.
   void on_image(std::function<void(const std::shared_ptr<const MetadataImage>&)> callback) {
@@ -50,7 +47,6 @@ class MetadataStore {
   Random& random_;
   MetadataLog* log_ = nullptr;
   Guarded<std::shared_ptr<const MetadataImage>> image_;
-  io::Signal published_;
   std::vector<std::function<void(const std::shared_ptr<const MetadataImage>&)>> callbacks_;
 };
 

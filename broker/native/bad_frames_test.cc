@@ -93,6 +93,24 @@ TEST_F(BadFrames, OfABrokerThatAreLargeAndNotOfTheConsensus) {
   EXPECT_TRUE(closed(*socket));
 }
 
+TEST_F(BadFrames, WithARequestOfAVersionToComeAreAnsweredAndTheConnectionGoesOn) {
+  auto socket = open();
+  native::RequestHeader request;
+  request.set_correlation_id(7);
+  // Field 98, a message of two bytes.
+  const std::string header = request.SerializeAsString() + "\x92\x06\x02\x08\x01";
+  const auto size = static_cast<uint32_t>(header.size());
+  send(*socket, prefix(size + 4, size) + header);
+  const auto answer = receive(*socket);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->error(), Errc::unsupported);
+  EXPECT_EQ(answer->header.correlation_id(), 7U);
+  EXPECT_THAT(answer->header.error().message(), ::testing::HasSubstr("request 98"));
+  native::RequestHeader known;
+  known.mutable_metadata()->set_all(true);
+  EXPECT_TRUE(call(*socket, known));
+}
+
 TEST_F(BadFrames, WithTheWrongMagic) {
   auto socket = connect();
   send(*socket, "SLU9" + native_frame(testing::hello_request()));

@@ -38,7 +38,15 @@ Result<> check_member(const NativeCall& call) {
   if (!call.connection.said_broker()) {
     return fail(Errc::invalid_request, "only brokers ask for this, and say so in their hello");
   }
-  return check_cluster_id(call, call.connection.said_broker()->cluster_id);
+  RETURN_IF_ERROR(check_cluster_id(call, call.connection.said_broker()->cluster_id));
+  return check_history(call);
+}
+
+Result<> check_history(const NativeCall& call) {
+  const auto& peer = call.connection.said_broker();
+  if (!peer) return {};
+  ASSIGN_OR_RETURN(const ClusterPorts* const cluster, cluster_of(call));
+  return check_lineage(peer->id, cluster->membership.lineage(), peer->lineage);
 }
 
 }  // namespace sluice::broker

@@ -15,6 +15,8 @@ Result<ControllerPort*> controller_of(const NativeCall& call);
 
 /// Whether who said hello here is a broker of our cluster: recovering while we have none.
 Result<> check_member(const NativeCall& call);
+/// wrong_cluster when who said hello here has another history of our metadata.
+Result<> check_history(const NativeCall& call);
 /// wrong_cluster with both ids, recovering while we have none.
 Result<> check_cluster_id(const NativeCall& call, const std::string& theirs);
 

@@ -23,7 +23,8 @@ class ClusterMessages : public PeerWorld {
     auto opened = sim.run_on(loop(), PeerConnection::open(us.runtime(), member(to).address,
                                                           {.self = NodeId{1},
                                                            .cluster_id = std::move(cluster_id),
-                                                           .expected = NodeId{to}},
+                                                           .expected = NodeId{to},
+                                                           .lineage = lineage},
                                                           memory, {}));
     ASSERT_TRUE(opened) << opened.error().message();
     connection = std::move(*opened);
@@ -72,6 +73,8 @@ class ClusterMessages : public PeerWorld {
   std::unique_ptr<PeerMachine> them = machine(2);
   MemoryBudget memory{"answers", 1_MiB};
   std::shared_ptr<PeerConnection> connection;
+  /// Of our metadata.
+  std::optional<Lineage> lineage;
 };
 
 TEST_F(ClusterMessages, AMessageOfTheConsensusIsHandedOver) {
@@ -146,6 +149,23 @@ TEST_F(ClusterMessages, HeartbeatsComeToTheController) {
   EXPECT_TRUE(call(heartbeat())->header.heartbeat().fenced());
   ASSERT_EQ(them->controller.heartbeats.size(), 1U);
   EXPECT_EQ(them->controller.heartbeats.front().broker_epoch, 9U);
+}
+
+TEST_F(ClusterMessages, AMemberWithMetadataOfBeforeARecoveryIsRefused) {
+  MetadataImage image;
+  image.cluster_id = "C";
+  image.lineage.recoveries = 1;
+  them->membership.update(image);
+  lineage = Lineage{};
+  const auto refused = call(heartbeat());
+  EXPECT_EQ(refused.error(), Errc::wrong_cluster);
+  EXPECT_THAT(refused.error().message(), HasSubstr("that of broker 1 is of before"));
+  EXPECT_EQ(call(raft("m"), "m").error(), Errc::wrong_cluster);
+  EXPECT_THAT(them->consensus.received, IsEmpty());
+  // Who has none yet is on its way in.
+  lineage.reset();
+  dial("C");
+  EXPECT_TRUE(call(heartbeat()));
 }
 
 TEST_F(ClusterMessages, EachInSyncChangeHasAnOutcome) {
@@ -263,6 +283,8 @@ TEST_F(AloneBroker, DescribesItself) {
   ASSERT_EQ(said.brokers_size(), 1);
   EXPECT_EQ(said.brokers(0).leaders(), 3U);
   EXPECT_TRUE(said.brokers(0).voter());
+  EXPECT_EQ(said.answered_by(), 1);
+  EXPECT_EQ(said.offline_names_size(), 0);
 }
 
 TEST_F(AloneBroker, KeepsItsClusterWhenItStartsAgain) {

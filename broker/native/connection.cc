@@ -89,6 +89,10 @@ io::Task<void> NativeConnection::answer_any(Exchange& exchange, ByteView header,
     exchange.api = api_index(request.request_case());
     decoded = check(request, payload);
   }
+  if (!decoded && agreed_ && decoded.error() == Errc::unsupported) {
+    answer_error(exchange, request.correlation_id(), decoded.error());
+    co_return;
+  }
   if (!decoded) {
     reject(exchange, request.correlation_id(), decoded.error());
     co_return;
@@ -122,7 +126,8 @@ Result<> NativeConnection::check(const native::RequestHeader& request, ByteView 
   }
   if (!front_end_.serves() && !is_served_early(request.request_case())) {
     return fail(Errc::recovering,
-                "this broker does not serve clients yet; try again, or ask another one");
+                "this broker does not serve clients yet, /ready on its admin port says why; try "
+                "again, or ask another one");
   }
   if (request.has_produce()) {
     return fail(Errc::malformed_frame, "the header holds more than one request");

@@ -43,6 +43,7 @@ class NativeConnection final : public Protocol {
     NodeId id{-1};
     std::string cluster_id;
     bool of_ours = false;
+    std::optional<Lineage> lineage = {};
   };
   void agree_with(Broker broker) {
     broker_ = std::move(broker);

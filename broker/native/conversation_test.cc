@@ -39,6 +39,14 @@ TEST_F(Conversation, BeginsWithAHelloThatTellsVersionAndLimits) {
   EXPECT_GE(hello.max_in_flight(), 1U);
 }
 
+TEST_F(Conversation, AnswersAPeerThatSpeaksLaterVersionsTooWithOurs) {
+  auto socket = connect();
+  send(*socket, std::string(native::kMagic));
+  auto hello = hello_request();
+  hello.mutable_hello()->set_max_version(7);
+  EXPECT_EQ(ask(*socket, hello).header.hello().version(), 1U);
+}
+
 TEST_F(Conversation, AppendsPipelinedProducesInOrderAndAnswersThemInOrder) {
   const Uuid id = topic();
   auto socket = open();

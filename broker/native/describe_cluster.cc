@@ -1,6 +1,8 @@
 #include "broker/service/describe_cluster.h"
 
 #include <algorithm>
+#include <chrono>
+#include <string>
 
 #include "broker/native/cluster.h"
 #include "broker/native/wire.h"
@@ -8,8 +10,10 @@
 namespace sluice::broker {
 namespace {
 
-void put_broker(const ClusterDescription::Broker& broker, const std::vector<NodeId>& voters,
-                native::DescribeClusterResponse::Broker& to) {
+using Response = native::DescribeClusterResponse;
+
+void put_broker(const ClusterDescription::Broker& broker, const ConsensusState& consensus,
+                Response::Broker& to) {
   to.set_node_id(broker.image.id.value());
   to.set_host(broker.image.host);
   to.set_port(broker.image.port);
@@ -17,10 +21,43 @@ void put_broker(const ClusterDescription::Broker& broker, const std::vector<Node
   to.set_epoch(broker.image.epoch);
   to.set_fenced(broker.image.fenced);
   to.set_draining(broker.image.draining);
-  to.set_voter(std::ranges::find(voters, broker.image.id) != voters.end());
+  to.set_voter(std::ranges::find(consensus.voters, broker.image.id) != consensus.voters.end());
   to.set_leaders(broker.leaders);
   to.set_replicas(broker.replicas);
   to.set_behind(broker.behind);
+  const auto session = std::ranges::find(consensus.sessions, broker.image.id, &Sessions::Sight::id);
+  if (session == consensus.sessions.end()) return;
+  const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(session->silent);
+  to.set_silent_ms(static_cast<uint64_t>(silent.count()));
+  for (const std::string& problem : session->problems) to.add_problems(problem);
+}
+
+void put_partitions(const ClusterDescription& cluster, Response& to) {
+  to.set_partitions(cluster.partitions);
+  to.set_offline(cluster.offline.count);
+  to.set_under_min_in_sync(cluster.under_min_in_sync.count);
+  to.set_under_replicated(cluster.under_replicated.count);
+  to.set_moving(cluster.moving.count);
+  to.set_damaged(cluster.damaged.count);
+  const auto put = [](const ClusterDescription::Some& some, auto& names) {
+    for (const std::string& name : some.names) *names.Add() = name;
+  };
+  put(cluster.offline, *to.mutable_offline_names());
+  put(cluster.under_min_in_sync, *to.mutable_under_min_in_sync_names());
+  put(cluster.under_replicated, *to.mutable_under_replicated_names());
+  put(cluster.moving, *to.mutable_moving_names());
+  put(cluster.damaged, *to.mutable_damaged_names());
+}
+
+void put_consensus(const ConsensusState& consensus, Response& to) {
+  to.set_controller(consensus.leader.value_or(NodeId{-1}).value());
+  to.set_term(consensus.term);
+  to.set_fenced_because(consensus.fenced_because);
+  for (const NodeId id : consensus.voters) {
+    auto& voter = *to.add_voters();
+    voter.set_node_id(id.value());
+    voter.set_reached(std::ranges::find(consensus.unreached, id) == consensus.unreached.end());
+  }
 }
 
 void put_move(const MoveDescription& move, native::DescribeClusterResponse::Move& to) {
@@ -60,17 +97,13 @@ io::Task<Result<>> answer_describe_cluster(NativeCall& call) {
   if (const auto* ports = call.connection.front_end().cluster()) {
     answer.set_cluster_name(ports->membership.self().cluster_name);
   }
-  answer.set_controller(consensus.leader.value_or(NodeId{-1}).value());
-  answer.set_term(consensus.term);
   answer.set_metadata_version(known.image->version);
+  answer.set_answered_by(metadata.node_id().value());
+  put_consensus(consensus, answer);
   for (const auto& broker : cluster.brokers) {
-    put_broker(broker, consensus.voters, *answer.add_brokers());
+    put_broker(broker, consensus, *answer.add_brokers());
   }
-  answer.set_partitions(cluster.partitions);
-  answer.set_under_replicated(cluster.under_replicated);
-  answer.set_under_min_in_sync(cluster.under_min_in_sync);
-  answer.set_offline(cluster.offline);
-  answer.set_moving(cluster.moving);
+  put_partitions(cluster, answer);
   if (call.request.describe_cluster().moves()) {
     const auto& topics = call.connection.services().topics;
     for (const auto& move : topics.moves(call.connection.principal())) {

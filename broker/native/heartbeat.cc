@@ -2,6 +2,13 @@
 #include "broker/native/wire.h"
 
 namespace sluice::broker {
+namespace {
+
+/// Of what a broker says of itself, which the controller keeps.
+constexpr size_t kMostProblems = 8;
+constexpr size_t kMostText = 256;
+
+}  // namespace
 
 io::Task<Result<>> answer_heartbeat(NativeCall& call) {
   CO_RETURN_IF_ERROR(check_member(call));
@@ -15,7 +22,11 @@ io::Task<Result<>> answer_heartbeat(NativeCall& call) {
     CO_ASSIGN_OR_RETURN(const Uuid topic_id, decode_topic_id(name.topic_id()));
     heartbeat.warmed_up.push_back({topic_id, PartitionId{name.partition()}});
   }
-  CO_ASSIGN_OR_RETURN(const auto verdict, co_await on_control(call, [controller, heartbeat] {
+  for (const std::string& problem : request.problems()) {
+    if (heartbeat.problems.size() == kMostProblems) break;
+    heartbeat.problems.push_back(problem.substr(0, kMostText));
+  }
+  CO_ASSIGN_OR_RETURN(const auto verdict, co_await on_control(call, [controller, &heartbeat] {
                         return controller->heartbeat(heartbeat);
                       }));
   auto& answer = *call.response.mutable_heartbeat();

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "broker/metadata/member_codec.h"
 #include "broker/native/connection.h"
 #include "broker/native/wire.h"
 
@@ -36,7 +37,8 @@ Result<> agree(NativeCall& call) {
                                          ", this one to " + ours +
                                          "; check the addresses and seeds of both");
   }
-  call.connection.agree_with({NodeId{hello.broker_id()}, hello.cluster_id(), of_ours});
+  call.connection.agree_with(
+      {NodeId{hello.broker_id()}, hello.cluster_id(), of_ours, decode_lineage(hello)});
   return {};
 }
 
@@ -68,6 +70,10 @@ io::Task<Result<>> answer_hello(NativeCall& call) {
   answer.set_version(*version);
   answer.set_cluster_id(connection.front_end().cluster_id());
   answer.set_node_id(identity.node_id.value());
+  // Who is behind is told here, and refused when it asks for something.
+  const auto* cluster = connection.front_end().cluster();
+  const auto lineage = cluster == nullptr ? std::nullopt : cluster->membership.lineage();
+  if (hello.has_broker_id() && lineage) encode_lineage(*lineage, answer);
   answer.set_broker_version(identity.broker_version);
   answer.set_max_frame_bytes(static_cast<uint32_t>(options.max_frame_bytes));
   answer.set_max_in_flight(static_cast<uint32_t>(options.max_in_flight));

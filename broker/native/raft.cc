@@ -29,6 +29,7 @@ io::Task<Result<>> answer_raft(NativeCall& call) {
   const auto& raft = call.request.raft();
   CO_ASSIGN_OR_RETURN(ConsensusPort* const consensus, consensus_of(call));
   CO_RETURN_IF_ERROR(check_sender(call));
+  CO_RETURN_IF_ERROR(check_history(call));
   ClusterPorts& cluster = *call.connection.front_end().cluster();
   const NodeId self = cluster.membership.self().node_id;
   if (raft.to() != self.value()) {

@@ -9,6 +9,10 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
+/// What of a header is a request, known or not.
+constexpr int kFirstRequest = 2;
+constexpr int kLastRequest = 99;
+
 const uint8_t* data_of(ByteView bytes) { return reinterpret_cast<const uint8_t*>(bytes.data()); }
 
 /// The fields of the request inside of a header; every entry of a repeated field is one. Above any
@@ -33,6 +37,19 @@ bool few_entries(ByteView header) {
   return in.ConsumedEntireMessage();
 }
 
+/// Of a header without a request that we know: the number of one that we do not; 0 for none.
+int unknown_request(ByteView header) {
+  CodedInputStream in(data_of(header), static_cast<int>(header.size()));
+  while (const uint32_t tag = in.ReadTag()) {
+    const int number = WireFormatLite::GetTagFieldNumber(tag);
+    const bool is_message =
+        WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+    if (is_message && number >= kFirstRequest && number <= kLastRequest) return number;
+    if (!WireFormatLite::SkipField(&in, tag)) break;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<> decode_request(ByteView header, native::RequestHeader& request) {
@@ -46,6 +63,10 @@ Result<> decode_request(ByteView header, native::RequestHeader& request) {
     return fail(Errc::malformed_frame, "the header is no RequestHeader");
   }
   if (request.request_case() == native::RequestHeader::REQUEST_NOT_SET) {
+    if (const int number = unknown_request(header); number != 0) {
+      return fail(Errc::unsupported, "this broker does not know request " + std::to_string(number) +
+                                         ", it may be of a newer version; update this broker");
+    }
     return fail(Errc::malformed_frame, "the header holds no request that this broker knows");
   }
   return {};

@@ -215,10 +215,19 @@ bool Partition::link(CommitWaiter& waiter, LeaderEpoch appended_in, bool for_sta
     waiter.error = *state->stopped;
   } else if (!still_leads(appended_in)) {
     waiter.error = Error(Errc::not_leader);
+  } else if (ports_.lease != nullptr && !ports_.lease->holds(waiter.loop->now())) {
+    // Under the lock: who is linked by now is found by give_up_waiting().
+    waiter.error = SessionLease::doubt();
   } else {
     (for_start ? state->start_waiters : state->waiters).link(waiter);
   }
   return waiter.in != nullptr;
+}
+
+void Partition::give_up_waiting(const Error& why) {
+  Wakes wakes;
+  state_.lock()->waiters.fail(why, wakes);
+  wakes.resume_all();
 }
 
 void Partition::expire(CommitWaiter& waiter) {

@@ -20,6 +20,7 @@
 #include "broker/replication/follower_fetch.h"
 #include "broker/replication/partition_key.h"
 #include "broker/replication/replica_set.h"
+#include "broker/replication/session_lease.h"
 #include "io/sync.h"
 #include "io/task.h"
 #include "storage/log.h"
@@ -74,6 +75,8 @@ struct PartitionPorts {
   std::function<void(const storage::TopicPartition&, Offset from)> suspect = nullptr;
   /// Moves a log's start there, if it is not, and makes that durable. From any loop.
   std::function<io::Task<Result<Offset>>(storage::TopicPartition, Offset)> keep_start = nullptr;
+  /// Null: it may always acknowledge.
+  const SessionLease* lease = nullptr;
 };
 
 /// One partition on this broker: its log, and its part as leader or follower. All calls may come
@@ -115,6 +118,8 @@ class Partition {
   /// unknown_topic_id when the partition is removed meanwhile, not_leader when another took over;
   /// what the flush failed with.
   io::Task<Result<>> committed(Offset end, LeaderEpoch appended_in, TimePoint deadline);
+  /// What waits to be acknowledged ends with `why`; the records stay where they are.
+  void give_up_waiting(const Error& why);
   /// Whether it need not be waited for.
   bool is_committed(Offset end, LeaderEpoch appended_in) const;
   /// What is true of the records before `end` now.

@@ -257,7 +257,7 @@ io::Task<void> PartitionSet::serve_again(PartitionKey key, storage::TopicPartiti
 }
 
 PartitionPorts PartitionSet::partition_ports() const {
-  PartitionPorts ports{.self = ports_.self};
+  PartitionPorts ports{.self = ports_.self, .lease = ports_.lease};
   if (InSyncKeeper* keeper = ports_.in_sync) {
     ports.could_join = [keeper](const PartitionKey& key) { keeper->could_join(key); };
   }
@@ -372,8 +372,9 @@ io::Task<void> PartitionSet::remove_strays(const MetadataImage& image) {
     const Uuid topic_id = log->topic_id();
     if (ports_.table.find({topic_id, name.partition}) != nullptr) continue;
     if (!was_deleted(image, topic_id) && !is_elsewhere(image, topic_id, name.partition)) {
-      ports_.log.warning("a log of no known topic is left alone",
-                         {{"folder", log->directory() + "/" + name.folder()}});
+      strays_.push_back(log->directory() + "/" + name.folder());
+      ports_.log.warning("a log that the metadata does not assign to this broker is left alone",
+                         {{"folder", strays_.back()}});
       continue;
     }
     log.reset();
@@ -402,6 +403,12 @@ void PartitionSet::directory_offline(const std::string& directory, const Error& 
 void PartitionSet::log_start_moved(const storage::Log& log) {
   const auto partition = ports_.table.find({log.topic_id(), log.partition().partition});
   if (partition != nullptr) partition->log_start_moved();
+}
+
+void PartitionSet::give_up_waiting() {
+  for (const auto& partition : ports_.table.all()) {
+    partition->give_up_waiting(SessionLease::doubt());
+  }
 }
 
 io::Task<void> PartitionSet::stop(Error why) {

@@ -40,6 +40,7 @@ struct PartitionSetPorts {
   std::function<void(const PartitionKey&)> look_at_damage = nullptr;
   /// replica.lag.time.max.ms
   Duration replica_lag_max = std::chrono::seconds(10);
+  const SessionLease* lease = nullptr;
 };
 
 /// Makes what this broker serves equal to what the metadata says: creates and removes logs, applies
@@ -63,6 +64,10 @@ class PartitionSet {
   void directory_offline(const std::string& directory, const Error& cause);
   /// Retention moved the start of a log: followers are told. From any loop.
   void log_start_moved(const storage::Log& log);
+  /// Folders of logs that the first image did not assign to this broker, and that are kept.
+  std::vector<std::string> strays() const { return strays_; }
+  /// The lease is over: what waits to be acknowledged is told so. From any loop.
+  void give_up_waiting();
   /// Nothing is served any more; done when no flush is in flight.
   io::Task<void> stop(Error why);
 
@@ -108,6 +113,7 @@ class PartitionSet {
   std::shared_ptr<const MetadataImage> followed_;
   /// On the control loop.
   std::map<PartitionKey, Failed> failed_;
+  std::vector<std::string> strays_;
   /// Partitions whose log may lie in a directory that is left out.
   Guarded<std::map<PartitionKey, Error>> withheld_;
   /// Their logs are being changed. On the control loop.

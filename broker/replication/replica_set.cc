@@ -144,10 +144,14 @@ std::vector<ReplicaSet::Progress> ReplicaSet::progress(Offset leader_end, TimePo
   for (const NodeId node : replicas_) {
     const Follower* follower = find(node);
     if (follower == nullptr) continue;
-    const bool has_all = follower->ends.log_end >= leader_end;
-    all.push_back({.node = node,
-                   .log_end = follower->ends.log_end,
-                   .behind = has_all ? Duration{0} : now - follower->caught_up.value_or(began_)});
+    Progress& progress = all.emplace_back();
+    progress.node = node;
+    progress.log_end = follower->ends.log_end;
+    if (progress.log_end.value() >= 0) {
+      progress.lacks = std::max<int64_t>(0, leader_end - progress.log_end);
+    }
+    if (progress.lacks == 0) continue;
+    progress.behind = now - follower->caught_up.value_or(began_);
   }
   return all;
 }

@@ -86,6 +86,8 @@ class ReplicaSet {
     NodeId node{-1};
     /// -1: not heard of.
     Offset log_end{-1};
+    /// Records that it lacks; nothing: not heard of.
+    std::optional<int64_t> lacks;
     /// Since when it has not had all that the leader has; 0 while it has.
     Duration behind{0};
   };

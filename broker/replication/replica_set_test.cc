@@ -226,6 +226,8 @@ TEST_F(ReplicaSetTest, TellsHowFarEachFollowerIsAndSinceWhenItLacksSomething) {
   EXPECT_EQ(progress[0].log_end, Offset{10});
   EXPECT_EQ(progress[0].behind, 0s);
   EXPECT_EQ(progress[1].log_end, Offset{7});
+  EXPECT_EQ(progress[0].lacks, 0);
+  EXPECT_EQ(progress[1].lacks, 3);
   EXPECT_EQ(progress[1].behind, 9s);
   EXPECT_EQ(set.progress(Offset{12}, at(9s))[0].behind, 4s);
 }
@@ -234,6 +236,7 @@ TEST_F(ReplicaSetTest, SaysThatAFollowerWasNotHeardOf) {
   const auto progress = make({kSelf}).progress(Offset{10}, at(3s));
   ASSERT_EQ(progress.size(), 2u);
   EXPECT_EQ(progress[0].log_end, Offset{-1});
+  EXPECT_FALSE(progress[0].lacks);
   EXPECT_EQ(progress[0].behind, 3s);
 }
 

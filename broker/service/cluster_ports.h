@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -20,6 +21,12 @@ struct ConsensusState {
   std::optional<NodeId> leader;
   uint64_t term = 0;
   std::vector<NodeId> voters;
+  /// Voters that this broker has no connection to.
+  std::vector<NodeId> unreached;
+  /// Where this broker is the controller: what it knows of each.
+  std::vector<Sessions::Sight> sessions;
+  /// Why this broker acknowledges nothing; empty while it does.
+  std::string fenced_because;
 };
 
 /// The consensus as other brokers reach it. On the control loop.

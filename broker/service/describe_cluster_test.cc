@@ -22,6 +22,7 @@ class DescribeCluster : public testing::Test {
   }
   ClusterDescription describe(PartitionImage partition) {
     auto topic = std::make_shared<TopicImage>();
+    topic->name = "orders";
     topic->partitions.push_back(std::move(partition));
     image.topics.set(Uuid(), std::move(topic));
     return describe_cluster(image, defaults);
@@ -34,7 +35,7 @@ TEST_F(DescribeCluster, AWholePartitionIsCountedAndNothingElse) {
   const auto cluster =
       describe({.replicas = nodes({1, 2, 3}), .in_sync = nodes({1, 2, 3}), .leader = NodeId{2}});
   EXPECT_EQ(cluster.partitions, 1U);
-  EXPECT_EQ(cluster.under_replicated + cluster.offline + cluster.moving, 0U);
+  EXPECT_EQ(cluster.under_replicated.count + cluster.offline.count + cluster.moving.count, 0U);
   EXPECT_EQ(cluster.brokers[1].leaders, 1U);
   EXPECT_EQ(cluster.brokers[0].leaders, 0U);
   EXPECT_EQ(cluster.brokers[0].replicas, 1U);
@@ -43,8 +44,8 @@ TEST_F(DescribeCluster, AWholePartitionIsCountedAndNothingElse) {
 TEST_F(DescribeCluster, ReplicasOutOfSyncAreCountedForTheirBroker) {
   const auto cluster =
       describe({.replicas = nodes({1, 2, 3}), .in_sync = nodes({1}), .leader = NodeId{1}});
-  EXPECT_EQ(cluster.under_replicated, 1U);
-  EXPECT_EQ(cluster.under_min_in_sync, 1U);
+  EXPECT_EQ(cluster.under_replicated.count, 1U);
+  EXPECT_EQ(cluster.under_min_in_sync.count, 1U);
   EXPECT_EQ(cluster.brokers[2].behind, 1U);
   EXPECT_EQ(cluster.brokers[0].behind, 0U);
 }
@@ -54,16 +55,30 @@ TEST_F(DescribeCluster, AReplicaThatIsBeingAddedIsNotBehind) {
                                  .in_sync = nodes({1, 2}),
                                  .leader = NodeId{1},
                                  .adding = nodes({3})});
-  EXPECT_EQ(cluster.moving, 1U);
-  EXPECT_EQ(cluster.under_replicated, 0U);
+  EXPECT_EQ(cluster.moving.count, 1U);
+  EXPECT_EQ(cluster.under_replicated.count, 0U);
   EXPECT_EQ(cluster.brokers[2].behind, 0U);
 }
 
 TEST_F(DescribeCluster, APartitionWithoutALeaderIsOffline) {
   const auto cluster = describe({.replicas = nodes({1}), .in_sync = nodes({1})});
-  EXPECT_EQ(cluster.offline, 1U);
+  EXPECT_EQ(cluster.offline.count, 1U);
+  EXPECT_EQ(cluster.offline.names, std::vector<std::string>{"orders-0"});
   // One replica cannot be two in sync.
-  EXPECT_EQ(cluster.under_min_in_sync, 0U);
+  EXPECT_EQ(cluster.under_min_in_sync.count, 0U);
+}
+
+TEST_F(DescribeCluster, OnlyTheFirstFewAreNamed) {
+  auto topic = std::make_shared<TopicImage>();
+  topic->name = "orders";
+  PartitionImage damaged{.replicas = nodes({1, 2}), .in_sync = nodes({1}), .leader = NodeId{1}};
+  damaged.damaged = nodes({2});
+  topic->partitions.assign(9, damaged);
+  image.topics.set(Uuid(), std::move(topic));
+  const auto cluster = describe_cluster(image, defaults);
+  EXPECT_EQ(cluster.damaged.count, 9U);
+  EXPECT_EQ(cluster.damaged.names.size(), 5U);
+  EXPECT_EQ(cluster.damaged.names.back(), "orders-4");
 }
 
 }  // namespace

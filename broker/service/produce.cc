@@ -40,12 +40,6 @@ io::Task<Result<>> reached(const ProduceResult& result, Acks acks, TimePoint dea
   return result.partition->committed(end, result.appended_in, deadline);
 }
 
-void give_receipt(ProduceResult& result) {
-  if (result.partition == nullptr) return;
-  result.receipt = result.partition->receipt(result.last_offset + 1);
-  result.partition = nullptr;
-}
-
 io::Task<void> append_one(ProducePartition target, const ProduceCall& call, ProduceResult& result) {
   settle(result, co_await result.partition->append(target.batch, target.leader_epoch, call.arrived,
                                                    call.acks == Acks::all));
@@ -59,7 +53,22 @@ io::Task<void> Produce::append(ProduceCall call) {
   return append_several(call);
 }
 
+bool Produce::may_acknowledge() const {
+  return lease_ == nullptr || lease_->holds(io::Loop::current()->now());
+}
+
+void Produce::give_receipt(ProduceResult& result) const {
+  if (result.partition == nullptr) return;
+  if (!result.error && !may_acknowledge()) result.error = SessionLease::doubt();
+  result.receipt = result.partition->receipt(result.last_offset + 1);
+  result.partition = nullptr;
+}
+
 bool Produce::place(const ProducePartition& target, ProduceResult& result) const {
+  if (!may_acknowledge()) {
+    result.error = SessionLease::refusal();
+    return false;
+  }
   result.partition = partitions_.find({target.topic_id, target.partition});
   if (result.partition != nullptr) {
     result.appended_in = result.partition->leadership().epoch;

@@ -69,9 +69,13 @@ struct ProduceCall {
 /// unknown_topic_id, not_leader, fenced_leader_epoch, unknown_leader_epoch, not_enough_replicas
 /// (for all acks, before anything is appended), those of Log::append; timed_out when the acks did
 /// not come in time (the records are appended nevertheless), not_leader when they no longer can.
+/// Without its session with the controller the broker refuses with not_leader what is not appended
+/// yet, and answers outcome_unknown for what is, whatever acks were asked for.
 class Produce {
  public:
-  explicit Produce(const PartitionTable& partitions) : partitions_(partitions) {}
+  /// Without a lease it may always acknowledge; both outlive it.
+  explicit Produce(const PartitionTable& partitions, const SessionLease* lease = nullptr)
+      : partitions_(partitions), lease_(lease) {}
 
   /// Done when every batch is in the log or refused; the connection's next append may begin.
   io::Task<void> append(ProduceCall call);
@@ -83,7 +87,10 @@ class Produce {
   io::Task<void> append_single(const ProduceCall& call);
   io::Task<void> append_several(ProduceCall call);
   io::Task<void> wait_all(ProduceCall call);
+  bool may_acknowledge() const;
+  void give_receipt(ProduceResult& result) const;
   const PartitionTable& partitions_;
+  const SessionLease* const lease_;
 };
 
 }  // namespace sluice::broker

@@ -22,7 +22,41 @@ ClusterStatus::Broker broker_of(const native::DescribeClusterResponse::Broker& s
   broker.leaders = said.leaders();
   broker.replicas = said.replicas();
   broker.behind = said.behind();
+  if (said.has_silent_ms()) {
+    broker.silent = std::chrono::milliseconds(static_cast<int64_t>(said.silent_ms()));
+  }
+  broker.problems = {said.problems().begin(), said.problems().end()};
   return broker;
+}
+
+ClusterStatus status_of(const native::DescribeClusterResponse& said) {
+  ClusterStatus status;
+  status.cluster_id = said.cluster_id();
+  status.cluster_name = said.cluster_name();
+  status.controller = NodeId(said.controller());
+  status.term = said.term();
+  status.metadata_version = said.metadata_version();
+  for (const auto& broker : said.brokers()) status.brokers.push_back(broker_of(broker));
+  status.partitions = said.partitions();
+  status.under_replicated = said.under_replicated();
+  status.under_min_in_sync = said.under_min_in_sync();
+  status.offline = said.offline();
+  status.moving = said.moving();
+  status.damaged = said.damaged();
+  const auto names = [](const auto& from) {
+    return std::vector<std::string>(from.begin(), from.end());
+  };
+  status.under_replicated_names = names(said.under_replicated_names());
+  status.under_min_in_sync_names = names(said.under_min_in_sync_names());
+  status.offline_names = names(said.offline_names());
+  status.moving_names = names(said.moving_names());
+  status.damaged_names = names(said.damaged_names());
+  if (said.has_answered_by()) status.answered_by = NodeId(said.answered_by());
+  status.fenced_because = said.fenced_because();
+  for (const auto& voter : said.voters()) {
+    status.voters.push_back({NodeId(voter.node_id()), voter.reached()});
+  }
+  return status;
 }
 
 /// Whether another try, or another controller, may do what this one did not begin.
@@ -47,25 +81,20 @@ io::Task<Result<native::ResponseHeader>> AdminCore::ask_controller(native::Reque
   }
 }
 
+/// The controller knows more than others; without it any broker's word has to do.
 io::Task<Result<ClusterStatus>> AdminCore::cluster_status() {
   native::RequestHeader request;
   request.mutable_describe_cluster();
-  auto answer = co_await cluster_.ask(std::move(request));
+  auto answer = co_await cluster_.ask(request);
   if (!answer) co_return fail(std::move(answer).error());
-  const auto& said = answer->describe_cluster();
-  ClusterStatus status{.cluster_id = said.cluster_id(),
-                       .cluster_name = said.cluster_name(),
-                       .controller = NodeId(said.controller()),
-                       .term = said.term(),
-                       .metadata_version = said.metadata_version(),
-                       .brokers = {},
-                       .partitions = said.partitions(),
-                       .under_replicated = said.under_replicated(),
-                       .under_min_in_sync = said.under_min_in_sync(),
-                       .offline = said.offline(),
-                       .moving = said.moving()};
-  for (const auto& broker : said.brokers()) status.brokers.push_back(broker_of(broker));
-  co_return status;
+  const auto& first = answer->describe_cluster();
+  const NodeId controller(first.controller());
+  if (controller.value() >= 0 && first.has_answered_by() &&
+      first.answered_by() != controller.value()) {
+    auto better = co_await ask_at(controller, std::move(request));
+    if (better && better->has_describe_cluster()) answer = std::move(better);
+  }
+  co_return status_of(answer->describe_cluster());
 }
 
 io::Task<Result<>> AdminCore::move_partition(Partition partition, std::vector<NodeId> replicas) {

@@ -47,8 +47,58 @@ TEST(ClusterStatus, NamesWhatIsNotWellTheWorstFirst) {
                           HasSubstr("broker 1 (b1:9092) is behind with 2 replicas")));
   const auto report = report_of(status);
   EXPECT_EQ(report.document["well"], false);
+  EXPECT_EQ(report.document["brokers"][2]["silent_ms"], nullptr);
   EXPECT_EQ(report.document["brokers"][2]["state"], "away");
   EXPECT_THAT(report.lines.front(), HasSubstr("controller none"));
+}
+
+TEST(ClusterStatus, NamesTheFirstPartitionsAndSaysThatThereAreMore) {
+  auto status = three();
+  status.offline = 2;
+  status.offline_names = {"a-0", "a-1"};
+  status.under_min_in_sync = 7;
+  status.under_min_in_sync_names = {"a-0", "a-1", "b-0"};
+  status.damaged = 1;
+  status.damaged_names = {"c-4"};
+  EXPECT_THAT(problems_of(status),
+              ElementsAre(HasSubstr("nor read: a-0, a-1; bring back"),
+                          HasSubstr("acks=all: a-0, a-1, b-0, ..."),
+                          HasSubstr("1 partition has a damaged replica: c-4")));
+  EXPECT_EQ(report_of(status).document["partitions"]["offline_names"].size(), 2U);
+}
+
+TEST(ClusterStatus, TellsSinceWhenABrokerIsAwayAndWhatABrokerSays) {
+  auto status = three();
+  status.brokers[1].fenced = true;
+  status.brokers[1].silent = std::chrono::milliseconds(12'345);
+  status.brokers[2].problems = {"data directory /d is offline: io error"};
+  EXPECT_THAT(problems_of(status),
+              ElementsAre(HasSubstr("broker 2 (b2:9092) has not been heard of for 12 s"),
+                          HasSubstr("broker 3 (b3:9092): data directory /d is offline")));
+  EXPECT_EQ(report_of(status).document["brokers"][1]["silent_ms"], 12'345);
+}
+
+TEST(ClusterStatus, WithoutAControllerItSaysWhichVotersAreNotReached) {
+  auto status = three();
+  status.controller = NodeId{-1};
+  status.answered_by = NodeId{1};
+  status.fenced_because = "the controller has not been reached for 9000 ms";
+  status.voters = {{NodeId{1}, true}, {NodeId{2}, false}, {NodeId{3}, false}};
+  EXPECT_THAT(problems_of(status),
+              ElementsAre(HasSubstr("of 3 voters broker 1 does not reach brokers 2 and 3, and "
+                                    "without most of them nothing is decided"),
+                          HasSubstr("broker 1 acknowledges nothing: the controller has not")));
+  status.voters[1].reached = true;
+  EXPECT_THAT(problems_of(status).front(),
+              HasSubstr("does not reach broker 3; one is being elected"));
+}
+
+TEST(ClusterStatus, WhatMovesIsNoProblem) {
+  auto status = three();
+  status.moving = 2;
+  status.moving_names = {"a-0", "a-1"};
+  EXPECT_THAT(problems_of(status), IsEmpty());
+  EXPECT_THAT(report_of(status).lines.front(), HasSubstr("2 partitions moving: a-0, a-1"));
 }
 
 }  // namespace

@@ -39,8 +39,9 @@ class ThreeBrokers {
   /// SIGTERM; the exit code.
   int stop(int id);
 
-  const std::filesystem::path& folder() const { return dir_.path(); }
+  /// Of a broker that is stopped or killed.
   std::filesystem::path data_of(int id) const { return options_of(id).data; }
+  std::filesystem::path folder() const { return dir_.path(); }
   /// Comma separated.
   std::string addresses() const;
   std::unique_ptr<client::Client> client() const;

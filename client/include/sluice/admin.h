@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,12 +35,30 @@ struct ClusterStatus {
     uint32_t leaders = 0, replicas = 0;
     /// Of its replicas: out of sync.
     uint32_t behind = 0;
+    /// Since the controller heard of it; -1 where another broker answered.
+    std::chrono::milliseconds silent{-1};
+    /// What it says is not well with it.
+    std::vector<std::string> problems;
+  };
+  struct Voter {
+    NodeId id{-1};
+    /// By the broker that answered.
+    bool reached = false;
   };
   std::string cluster_id, cluster_name;
   NodeId controller{-1};
   uint64_t term = 0, metadata_version = 0;
   std::vector<Broker> brokers;
-  uint32_t partitions = 0, under_replicated = 0, under_min_in_sync = 0, offline = 0, moving = 0;
+  uint32_t partitions = 0, under_replicated = 0, under_min_in_sync = 0, offline = 0, moving = 0,
+           damaged = 0;
+  /// The first few of each: "orders-3".
+  std::vector<std::string> under_replicated_names, under_min_in_sync_names, offline_names,
+      moving_names, damaged_names;
+  /// Who was asked: the controller where there is one that answers.
+  NodeId answered_by{-1};
+  /// Why who answered acknowledges nothing; empty while it does.
+  std::string fenced_because;
+  std::vector<Voter> voters;
 };
 /// A broker as it presents itself before it is in a cluster.
 struct BrokerIdentity {
