@@ -123,7 +123,8 @@ class ControlPlane final : public InSyncPort,
   cluster::MetadataRecord registration(const io::Endpoint& address, bool unclean) const;
   bool registered() const;
   io::Task<void> keep_session();
-  io::Task<void> beat();
+  /// False when the controller did not answer, or there is none.
+  io::Task<bool> beat();
   io::Task<Result<HeartbeatReply>> send_beat(NodeId leader, Heartbeat beat);
   void follow_image(const MetadataImage& image);
   /// After anything that the session depends on.
