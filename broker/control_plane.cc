@@ -11,6 +11,7 @@ namespace sluice::broker {
 namespace {
 
 constexpr Duration kHeartbeat = std::chrono::milliseconds(200);
+constexpr Duration kHeartbeatRetry = std::chrono::milliseconds(50);
 /// Of one heartbeat; the next one says the same.
 constexpr Duration kHeartbeatTimeout = std::chrono::milliseconds(800);
 constexpr Duration kForwardTimeout = std::chrono::seconds(5);
@@ -321,8 +322,9 @@ ControlSight ControlPlane::sight() const {
 io::Task<void> ControlPlane::keep_session() {
   while (!stopping_) {
     beat_soon_ = false;
-    co_await beat();
-    const TimePoint next = io::Loop::current()->now() + kHeartbeat;
+    const bool answered = co_await beat();
+    // A controller that has just begun is to hear of everybody soon, and they of it.
+    const TimePoint next = io::Loop::current()->now() + (answered ? kHeartbeat : kHeartbeatRetry);
     bool woken = true;
     // Who waits for a partition to be read in does not wait for the next turn too.
     while (woken && !stopping_ && !beat_soon_ && (warmed_up_.empty() || !warming_up_.empty())) {
@@ -331,11 +333,11 @@ io::Task<void> ControlPlane::keep_session() {
   }
 }
 
-io::Task<void> ControlPlane::beat() {
+io::Task<bool> ControlPlane::beat() {
   const auto leader = log_->leader();
   if (!leader) {
-    co_await pause(kHeartbeat);
-    co_return;
+    co_await pause(kHeartbeatRetry);
+    co_return false;
   }
   const TimePoint sent = io::Loop::current()->now();
   const auto reply = co_await send_beat(*leader, {.node = options_.node_id,
@@ -346,10 +348,11 @@ io::Task<void> ControlPlane::beat() {
                                                   .problems = ports_.problems()});
   may_stop_ = reply && reply->may_stop;
   if (may_stop_) changed_.notify_all();
-  if (!reply) co_return;
+  if (!reply) co_return false;
   begin_warm_ups(reply->warm_up);
   own_.answered(sent, reply->fenced);
   keep_lease();
+  co_return true;
 }
 
 io::Task<Result<HeartbeatReply>> ControlPlane::send_beat(NodeId leader, Heartbeat beat) {

@@ -133,9 +133,10 @@ class ControlPlane final : public InSyncPort,
   cluster::MetadataRecord registration(const io::Endpoint& address, bool unclean) const;
   bool registered() const;
   io::Task<void> keep_session();
-  io::Task<void> beat();
   void begin_warm_ups(const std::vector<PartitionName>& names);
   io::Task<void> warm_up(PartitionName name);
+  /// False when the controller did not answer, or there is none.
+  io::Task<bool> beat();
   io::Task<Result<HeartbeatReply>> send_beat(NodeId leader, Heartbeat beat);
   void follow_image(const MetadataImage& image);
   /// After anything that the session depends on.

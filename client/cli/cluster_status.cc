@@ -16,8 +16,12 @@ std::string name_of(const client::ClusterStatus::Broker& broker) {
          std::to_string(broker.port) + ")";
 }
 
-std::string state_of(const client::ClusterStatus::Broker& broker) {
-  if (broker.fenced) return "away";
+std::string state_of(const client::ClusterStatus& status,
+                     const client::ClusterStatus::Broker& broker) {
+  // Without a controller nobody keeps the states of others.
+  const auto voter = std::ranges::find(status.voters, broker.id, &client::ClusterStatus::Voter::id);
+  const bool unreached = voter != status.voters.end() && !voter->reached;
+  if (broker.fenced || (status.controller.value() < 0 && unreached)) return "away";
   if (broker.draining) return "draining";
   return broker.behind > 0 ? "behind" : "well";
 }
@@ -85,7 +89,7 @@ Json document_of(const client::ClusterStatus& status) {
                        {"host", broker.host},
                        {"port", broker.port},
                        {"rack", broker.rack},
-                       {"state", state_of(broker)},
+                       {"state", state_of(status, broker)},
                        {"epoch", broker.epoch},
                        {"fenced", broker.fenced},
                        {"draining", broker.draining},
@@ -142,7 +146,7 @@ Table brokers_of(const client::ClusterStatus& status) {
     std::string role = broker.voter ? "voter" : "learner";
     if (broker.id == status.controller) role = "controller";
     table.rows.push_back({std::to_string(broker.id.value()),
-                          broker.host + ":" + std::to_string(broker.port), state_of(broker),
+                          broker.host + ":" + std::to_string(broker.port), state_of(status, broker),
                           std::move(role), std::to_string(broker.leaders),
                           std::to_string(broker.replicas), std::to_string(broker.behind),
                           broker.rack, std::to_string(broker.epoch)});

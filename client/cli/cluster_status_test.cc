@@ -88,6 +88,8 @@ TEST(ClusterStatus, WithoutAControllerItSaysWhichVotersAreNotReached) {
               ElementsAre(HasSubstr("of 3 voters broker 1 does not reach brokers 2 and 3, and "
                                     "without most of them nothing is decided"),
                           HasSubstr("broker 1 acknowledges nothing: the controller has not")));
+  EXPECT_EQ(report_of(status).document["brokers"][1]["state"], "away");
+  EXPECT_EQ(report_of(status).document["brokers"][0]["state"], "well");
   status.voters[1].reached = true;
   EXPECT_THAT(problems_of(status).front(),
               HasSubstr("does not reach broker 3; one is being elected"));
