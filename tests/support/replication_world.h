@@ -303,7 +303,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   }
 
   NullSink sink_;
-  MetricsRegistry metrics_{16};
+  MetricsRegistry metrics_{4};
   broker::Principal principal_;
   broker::TopicDefaults defaults_;
   sim::Simulator simulator_;
