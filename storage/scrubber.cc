@@ -64,9 +64,10 @@ io::Task<void> Scrubber::scrub(const DataDirectory& directory) {
                        {{"log", log.partition().folder()}, {"cause", checked.error().message()}});
   }
   ports_.metrics.drop_gauge("scrub_progress", labels);
-  damaged_.add(damaged);
+  const size_t loop = io::Loop::current()->index();
+  damaged_.add(loop, damaged);
   if (ports_.stopping.load()) co_return;
-  passes_.add(1);
+  passes_.add(loop);
   ports_.log.info("scrubbed", {{"directory", directory.path()},
                                {"logs", entries.size()},
                                {"bytes", pass.bytes},
@@ -75,7 +76,7 @@ io::Task<void> Scrubber::scrub(const DataDirectory& directory) {
 
 io::Task<void> Scrubber::pace(Pass& pass, uint64_t bytes) {
   pass.bytes += bytes;
-  bytes_.add(bytes);
+  bytes_.add(io::Loop::current()->index(), bytes);
   const auto took = std::chrono::nanoseconds(static_cast<int64_t>(
       static_cast<double>(bytes) * 1e9 / static_cast<double>(options_.bytes_per_second)));
   pass.next_read = std::max(pass.next_read, io::Loop::current()->now()) + took;

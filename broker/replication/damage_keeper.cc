@@ -199,10 +199,11 @@ io::Task<void> DamageKeeper::repair(PartitionKey key, Leadership leadership) {
       done = fail(std::move(ready).error());
     }
   }
+  const size_t loop = io::Loop::current()->index();
   if (done) {
     sound_[key] = ports_.table.find(key);
-    repaired_.add(1);
-    bytes_.add(planned.bytes);
+    repaired_.add(loop);
+    bytes_.add(loop, planned.bytes);
     ports_.log.info("replica repaired", {{"partition", name.folder()},
                                          {"from", leadership.leader},
                                          {"ranges", planned.ranges},
@@ -210,7 +211,7 @@ io::Task<void> DamageKeeper::repair(PartitionKey key, Leadership leadership) {
                                          {"cut", planned.cut.has_value()},
                                          {"log_end", planned.end}});
   } else if (!stopping_) {
-    failed_.add(1);
+    failed_.add(loop);
     ports_.log.warning("replica not repaired, it is tried again",
                        {{"partition", name.folder()},
                         {"from", leadership.leader},

@@ -165,7 +165,7 @@ class LogSetWorld {
   }
 
   NullSink sink_;
-  MetricsRegistry metrics_{16};
+  MetricsRegistry metrics_{4};
   std::vector<std::unique_ptr<MemoryBudget>> budgets_;
   sim::Simulator simulator_;
   sim::SimNode* node_;

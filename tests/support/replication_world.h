@@ -372,7 +372,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   /// Of partitions that come by a move.
   const uint64_t move_bytes_per_second_;
   NullSink sink_;
-  MetricsRegistry metrics_{16};
+  MetricsRegistry metrics_{4};
   broker::Principal principal_;
   broker::TopicDefaults defaults_;
   sim::Simulator simulator_;
