@@ -31,6 +31,11 @@ io::Endpoint checked(const std::string& text) {
   return *parsed;
 }
 
+BrokerOptions with_agreed_defaults(BrokerOptions options) {
+  options.topics = agreed(std::move(options.topics));
+  return options;
+}
+
 }  // namespace
 
 /// The services, in the order of what they stand on.
@@ -64,7 +69,7 @@ struct Node::Verbs {
 
 Node::Node(NodePorts ports, BrokerOptions options)
     : ports_(std::move(ports)),
-      options_(std::move(options)),
+      options_(with_agreed_defaults(std::move(options))),
       metrics_(ports_.runtime.executor.loops()),
       memory_("broker", options_.memory_bytes),
       storage_memory_(memory_.child("storage", options_.memory_bytes)),

@@ -159,7 +159,8 @@ io::Task<void> ControllerDriver::promote_one() {
 io::Task<Result<>> ControllerDriver::commit(MetadataRecords records) {
   const uint64_t term = term_;
   const ChangeCounts counts = count_changes(*ports_.store.image(), records);
-  auto committed = co_await ports_.store.commit(std::move(records));
+  // Decided as the leader of this term: whoever leads next decides for itself.
+  auto committed = co_await ports_.store.commit(std::move(records), term);
   if (committed && ports_.metrics != nullptr) ports_.metrics->add(ports_.control.index(), counts);
   if (!committed && core_ != nullptr && term_ == term) core_->not_committed();
   co_return committed;

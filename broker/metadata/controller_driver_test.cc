@@ -46,11 +46,12 @@ class ControllerDriverTest : public ::testing::Test {
   T run(io::Task<T> task) {
     return simulator_.run_on(control(), std::move(task));
   }
-  void lead() {
-    run([](ControllerDriver& driver) -> io::Task<bool> {
-      driver.on_role(true, 1);
+  void lead() { lead_in(log_->status().term); }
+  void lead_in(uint64_t term) {
+    run([](ControllerDriver& driver, uint64_t of) -> io::Task<bool> {
+      driver.on_role(true, of);
       co_return true;
-    }(driver_));
+    }(driver_, term));
   }
   void pass(Duration duration) { simulator_.run_for(duration); }
   Result<> commit(std::vector<cluster::MetadataRecord> records) {
@@ -309,6 +310,16 @@ TEST_F(ControllerDriverTest, AMemberThatNeverRegisteredCanLeave) {
   EXPECT_TRUE(run(driver_.leave(NodeId{7})));
   EXPECT_EQ(asked_, std::vector<std::string>{"remove 7"});
   EXPECT_EQ(run(driver_.leave(NodeId{8})).error(), Errc::not_found);
+}
+
+TEST_F(ControllerDriverTest, WhatWasDecidedInATermThatIsOverIsNotCommitted) {
+  register_brokers(2);
+  lead_in(log_->status().term + 1);
+  pass(3s);
+  EXPECT_EQ(run(driver_.drain(NodeId{2}, false)).error(), Errc::not_controller);
+  EXPECT_FALSE(store_.image()->broker(NodeId{2})->draining);
+  lead();
+  EXPECT_TRUE(run(driver_.drain(NodeId{2}, false)));
 }
 
 }  // namespace

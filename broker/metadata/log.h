@@ -40,8 +40,10 @@ class MetadataLog {
 
   /// Done when the command is committed and this broker's subscriber applied it. From any loop.
   /// Errors: what apply said; not_controller; disk_full and shutting_down (not proposed);
-  /// outcome_unknown (propose the same command again: its id tells it from a new one).
-  virtual io::Task<Result<>> propose(std::vector<std::byte> command) = 0;
+  /// outcome_unknown (propose the same command again: its id tells it from a new one). With a term
+  /// the command becomes an entry of that term, of which this broker is the leader, or of none.
+  virtual io::Task<Result<>> propose(std::vector<std::byte> command,
+                                     std::optional<uint64_t> term = std::nullopt) = 0;
   /// Who can be asked to propose; empty while nobody can.
   virtual std::optional<NodeId> leader() const = 0;
   /// Refuses proposals from now on, finishes those under way. Once, before the log dies.

@@ -65,18 +65,27 @@ std::vector<uint64_t> loads(const MetadataImage& image) {
   return load;
 }
 
-size_t count_moves(const MetadataImage& image) {
+/// Those that get on: who is away copies nothing, and must not keep others from moving.
+size_t count_moves(const MetadataImage& image, const BrokerStates& states) {
+  const auto gets_on = [&](const PartitionImage& partition) {
+    return is_moving(partition) &&
+           std::ranges::all_of(partition.adding, [&](NodeId id) { return states.serves(id); });
+  };
   size_t count = 0;
   image.topics.for_each([&](const Uuid&, const MetadataImage::TopicPointer& topic) {
-    count += static_cast<size_t>(std::ranges::count_if(topic->partitions, is_moving));
+    count += static_cast<size_t>(std::ranges::count_if(topic->partitions, gets_on));
   });
   return count;
 }
 
+bool drains(const MetadataImage& image, NodeId id) {
+  const BrokerImage* broker = image.broker(id);
+  return broker != nullptr && broker->draining;
+}
+
 NodeId draining_replica(const MetadataImage& image, const PartitionImage& partition) {
   for (const NodeId id : partition.replicas) {
-    const BrokerImage* broker = image.broker(id);
-    if (broker != nullptr && broker->draining) return id;
+    if (drains(image, id)) return id;
   }
   return kNoLeader;
 }
@@ -88,6 +97,36 @@ NodeId replacement(const MetadataImage& image, const std::vector<NodeId>& replic
   const auto at = std::ranges::find(image.brokers, instead, &BrokerImage::id);
   if (at != image.brokers.end()) ++load[static_cast<size_t>(at - image.brokers.begin())];
   return instead;
+}
+
+std::optional<PartitionImage> away_from_draining(const MetadataImage& image,
+                                                 const PartitionImage& partition,
+                                                 const ElectionRules& rules,
+                                                 const BrokerStates& states,
+                                                 std::vector<uint64_t>& load) {
+  const NodeId leaving = draining_replica(image, partition);
+  if (leaving == kNoLeader) return std::nullopt;
+  const NodeId instead = replacement(image, partition.replicas, leaving, load);
+  if (instead == kNoLeader) return std::nullopt;
+  std::vector<NodeId> replicas = partition.replicas;
+  std::ranges::replace(replicas, leaving, instead);
+  auto after = moved(partition, replicas, rules, states);
+  if (!after || *after == partition) return std::nullopt;
+  return std::move(*after);
+}
+
+/// A move to a broker that is to be emptied itself, perhaps because it is gone for good, ends; the
+/// next look finds another place.
+std::optional<PartitionImage> without_draining_target(const MetadataImage& image,
+                                                      const PartitionImage& partition,
+                                                      const ElectionRules& rules,
+                                                      const BrokerStates& states) {
+  if (std::ranges::none_of(partition.adding, [&](NodeId id) { return drains(image, id); })) {
+    return std::nullopt;
+  }
+  auto after = move_cancelled(partition, rules, states);
+  if (!after) return std::nullopt;
+  return std::move(*after);
 }
 
 }  // namespace
@@ -133,24 +172,17 @@ std::vector<cluster::MetadataRecord> drain_brokers(const MetadataImage& image,
                                                    const TopicOptions& defaults, size_t at_once) {
   std::vector<cluster::MetadataRecord> records;
   if (std::ranges::none_of(image.brokers, &BrokerImage::draining)) return records;
-  const size_t under_way = count_moves(image);
-  if (under_way >= at_once) return records;
+  const size_t under_way = count_moves(image, states);
   std::vector<uint64_t> load = loads(image);
   image.topics.for_each([&](const Uuid& id, const MetadataImage::TopicPointer& topic) {
     const ElectionRules rules = election_rules(defaults, topic->configs);
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const PartitionImage& partition = topic->partitions[i];
       if (under_way + records.size() >= at_once) return;
-      if (is_moving(partition)) continue;
-      const NodeId leaving = draining_replica(image, partition);
-      if (leaving == kNoLeader) continue;
-      const NodeId instead = replacement(image, partition.replicas, leaving, load);
-      if (instead == kNoLeader) continue;
-      std::vector<NodeId> replicas = partition.replicas;
-      std::ranges::replace(replicas, leaving, instead);
-      const auto after = moved(partition, replicas, rules, states);
-      if (!after || *after == partition) continue;
-      records.push_back(partition_changed(id, i, partition, *after));
+      const auto after = is_moving(partition)
+                             ? without_draining_target(image, partition, rules, states)
+                             : away_from_draining(image, partition, rules, states, load);
+      if (after) records.push_back(partition_changed(id, i, partition, *after));
     }
   });
   return records;

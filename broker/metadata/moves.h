@@ -23,7 +23,8 @@ Result<PartitionImage> move_cancelled(const PartitionImage& before, const Electi
                                       const BrokerStates& states);
 
 /// Moves that empty the brokers that drain, as many as keep at most `at_once` under way in the
-/// whole cluster. Partitions that no other broker can take stay.
+/// whole cluster; those to brokers that are away do not count. Moves to a broker that drains, too,
+/// are cancelled first. Partitions that no other broker can take stay.
 std::vector<cluster::MetadataRecord> drain_brokers(const MetadataImage& image,
                                                    const BrokerStates& states,
                                                    const TopicOptions& defaults, size_t at_once);

@@ -99,6 +99,28 @@ TEST_F(MovesTest, ADrainMovesAllThatOthersCanTakeButNotAllAtOnce) {
   EXPECT_EQ(count_replicas(cluster.image, NodeId{2}), 6u);
 }
 
+TEST_F(MovesTest, ATargetThatIsGoneHoldsUpNoDrain) {
+  ASSERT_TRUE(cluster.create(1, std::vector(2, before)));
+  const auto drain = [&](int32_t id) {
+    cluster::MetadataRecord record;
+    record.mutable_broker_draining()->set_node_id(id);
+    record.mutable_broker_draining()->set_draining(true);
+    ASSERT_TRUE(cluster.fold_in(record));
+  };
+  drain(2);
+  ASSERT_TRUE(cluster.fold_in(drain_brokers(cluster.image, states(), defaults, 1)));
+  const auto& partition = cluster.image.topic(testing::topic_id(1))->partitions.front();
+  const NodeId gone = partition.adding.at(0);
+  EXPECT_TRUE(drain_brokers(cluster.image, states(), defaults, 1).empty());
+  ASSERT_TRUE(cluster.set_fenced(gone.value(), true));
+  EXPECT_EQ(drain_brokers(cluster.image, states(), defaults, 1).size(), 1u) << "the other one";
+  drain(gone.value());
+  ASSERT_TRUE(cluster.fold_in(drain_brokers(cluster.image, states(), defaults, 1)));
+  const auto& cancelled = cluster.image.topic(testing::topic_id(1))->partitions.front();
+  EXPECT_TRUE(cancelled.adding.empty());
+  EXPECT_EQ(cancelled.replicas, before.replicas);
+}
+
 TEST_F(MovesTest, AReplicaMoreIsThereOnceItIsInSync) {
   auto begun = *moved(before, nodes({1, 2, 3}), rules, states());
   EXPECT_EQ(begun.adding, nodes({3}));

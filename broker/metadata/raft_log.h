@@ -90,7 +90,8 @@ class RaftLog final : public MetadataLog {
                                                          RaftOptions options);
 
   /// Forwards to the leader where another node leads, and tries again while that changes.
-  io::Task<Result<>> propose(std::vector<std::byte> command) override;
+  io::Task<Result<>> propose(std::vector<std::byte> command,
+                             std::optional<uint64_t> term = std::nullopt) override;
   std::optional<NodeId> leader() const override;
   io::Task<void> close() override;
 
@@ -121,6 +122,8 @@ class RaftLog final : public MetadataLog {
   struct Proposal {
     std::vector<std::byte> command;
     TimePoint deadline;
+    /// It is for an entry of this term, or for none.
+    std::optional<uint64_t> only_in;
     /// How often it may have got into the log.
     int attempts = 0;
     std::optional<Result<uint64_t>> outcome;

@@ -60,13 +60,14 @@ RaftLog::ProposalPtr RaftLog::start(std::vector<std::byte> command) {
   return proposal;
 }
 
-io::Task<Result<>> RaftLog::propose(std::vector<std::byte> command) {
+io::Task<Result<>> RaftLog::propose(std::vector<std::byte> command, std::optional<uint64_t> term) {
   io::Loop& home = *io::Loop::current();
   co_await ports_.control.enter();
   Result<> result = refusal(command);
   if (result) {
     const ProposalPtr proposal = start(std::move(command));
-    running_.start(drive(proposal));
+    proposal->only_in = term;
+    running_.start(term ? drive_here(proposal) : drive(proposal));
     const auto outcome = co_await proposal->done;
     if (!outcome) result = fail(outcome.error());
   }
@@ -145,7 +146,7 @@ io::Task<void> RaftLog::drive_here(ProposalPtr proposal) {
 
 /// Ends with an outcome, or when this node does not lead any more.
 io::Task<void> RaftLog::attempt_here(Proposal& proposal) {
-  const uint64_t term = status_.term;
+  const uint64_t term = proposal.only_in.value_or(status_.term);
   bool taken = false;
   while (!proposal.outcome && !failed_ && status_.leads && status_.term == term) {
     const uint64_t ticket = proposal.changed.ticket();

@@ -59,14 +59,15 @@ Result<> MetadataStore::apply(uint64_t index, ByteView bytes) {
   return {};
 }
 
-io::Task<Result<>> MetadataStore::commit(std::vector<cluster::MetadataRecord> records) {
+io::Task<Result<>> MetadataStore::commit(std::vector<cluster::MetadataRecord> records,
+                                         std::optional<uint64_t> term) {
   CHECK(log_ != nullptr, "metadata is committed through a log");
   cluster::MetadataCommand command;
   command.set_id(std::string(as_text(Uuid::random(random_).bytes())));
   for (auto& record : records) *command.add_records() = std::move(record);
   const std::string text = command.SerializeAsString();
   const ByteView bytes = as_bytes(text);
-  co_return co_await log_->propose({bytes.begin(), bytes.end()});
+  co_return co_await log_->propose({bytes.begin(), bytes.end()}, term);
 }
 
 std::optional<NodeId> MetadataStore::controller() const {

@@ -30,7 +30,8 @@ class MetadataStore {
 
   /// Commits records as one command; done when image() shows them. Errors: those of fold and of
   /// MetadataLog::propose.
-  io::Task<Result<>> commit(std::vector<cluster::MetadataRecord> records);
+  io::Task<Result<>> commit(std::vector<cluster::MetadataRecord> records,
+                            std::optional<uint64_t> term = std::nullopt);
   std::optional<NodeId> controller() const;
 
   /// Called on the control loop after each publish, with what image() shows since. Before the log

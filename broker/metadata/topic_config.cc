@@ -150,6 +150,20 @@ ElectionRules election_rules(const TopicOptions& defaults, const ConfigMap& conf
   return {options->min_insync_replicas, options->unclean_leader_election};
 }
 
+TopicDefaults agreed(TopicDefaults own) {
+  const TopicOptions built_in;
+  if (own.options.min_insync_replicas != built_in.min_insync_replicas) {
+    own.at_creation["min.insync.replicas"] = std::to_string(own.options.min_insync_replicas);
+  }
+  if (own.options.unclean_leader_election != built_in.unclean_leader_election) {
+    own.at_creation["unclean.leader.election.enable"] =
+        own.options.unclean_leader_election ? "true" : "false";
+  }
+  own.options.min_insync_replicas = built_in.min_insync_replicas;
+  own.options.unclean_leader_election = built_in.unclean_leader_election;
+  return own;
+}
+
 std::vector<TopicConfigRow> describe_topic_config(const TopicOptions& defaults,
                                                   const ConfigMap& configs) {
   using Source = TopicConfigRow::Source;

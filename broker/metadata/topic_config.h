@@ -26,7 +26,13 @@ struct TopicDefaults {
   uint32_t replication_factor = 1;
   /// Of the whole broker.
   uint64_t max_partitions = 100'000;
+  /// What a topic that is created gets in its own configs.
+  ConfigMap at_creation = {};
 };
+
+/// What the controller and all leaders must see alike does not come from each broker's own file:
+/// where it differs from what is built in, it goes into the configs of topics that are created.
+TopicDefaults agreed(TopicDefaults own);
 
 /// The keys of topic configs: Kafka's, and `flush` with `flush_interval.ms`.
 const SettingsTable<TopicOptions>& topic_settings();

@@ -54,6 +54,21 @@ TEST(TopicConfig, RefusesABadValueWithWhatIsAllowed) {
   EXPECT_NE(refusal.find("interval"), std::string::npos) << refusal;
 }
 
+TEST(TopicConfig, WhatAllBrokersMustSeeAlikeGoesIntoNewTopicsInsteadOfTheirDefaults) {
+  TopicDefaults own;
+  own.options.log.retention_ms = 5;
+  EXPECT_TRUE(agreed(own).at_creation.empty());
+  own.options.min_insync_replicas = 2;
+  own.options.unclean_leader_election = true;
+  const TopicDefaults defaults = agreed(own);
+  EXPECT_EQ(defaults.options.log.retention_ms, 5);
+  EXPECT_EQ(defaults.options.min_insync_replicas, 1);
+  EXPECT_FALSE(defaults.options.unclean_leader_election);
+  const ElectionRules rules = election_rules(defaults.options, defaults.at_creation);
+  EXPECT_EQ(rules.min_in_sync, 2);
+  EXPECT_TRUE(rules.unclean);
+}
+
 TEST(TopicConfig, TellsWhereAValueComesFrom) {
   TopicOptions defaults;
   defaults.log.retention_ms = 5;

@@ -83,7 +83,8 @@ io::Task<Result<CreatedTopic>> Topics::create(Principal /*principal*/, CreateTop
   CO_RETURN_IF_ERROR(check_room(*image, created.partitions, ports_.defaults));
   CO_ASSIGN_OR_RETURN(const auto placed, place(*image, created.partitions,
                                                created.replication_factor, ports_.random.next()));
-  CO_ASSIGN_OR_RETURN(const ConfigMap configs, config_map(request.configs));
+  CO_ASSIGN_OR_RETURN(ConfigMap configs, config_map(request.configs));
+  configs.insert(ports_.defaults.at_creation.begin(), ports_.defaults.at_creation.end());
   CO_RETURN_IF_ERROR(topic_options(ports_.defaults.options, configs));
   if (request.validate_only) co_return created;
 
@@ -146,7 +147,12 @@ io::Task<Result<>> Topics::alter(Principal /*principal*/, AlterTopic request) {
                                                nearest_key(topic_settings().specs(), key) + "?");
     }
     configs.erase(key);
-    record_for(key);
+    auto& record = record_for(key);
+    if (const auto back = ports_.defaults.at_creation.find(key);
+        back != ports_.defaults.at_creation.end()) {
+      configs.insert(*back);
+      record.set_value(back->second);
+    }
   }
   for (const auto& [key, value] : set) {
     configs.insert_or_assign(key, value);

@@ -18,6 +18,7 @@ class TopicsTest : public ::testing::Test {
     world.options = [usual] {
       BrokerOptions options = usual();
       options.topics.max_partitions = 20;
+      options.topics.options.min_insync_replicas = 2;
       return options;
     };
     ASSERT_TRUE(world.start().has_value());
@@ -130,6 +131,20 @@ TEST_F(TopicsTest, AltersAllConfigsOrNone) {
   EXPECT_EQ(refused.error().code(), Errc::invalid_config);
   ASSERT_TRUE(world.run(topics().alter({}, {ref, {}, {"flush"}})));
   EXPECT_TRUE(world.node().metadata().image()->topic(id)->configs.empty());
+}
+
+TEST_F(TopicsTest, KeepWhatTheirBrokerSaidOfReplicasWhenTheyWereCreated) {
+  ASSERT_TRUE(world.create("orders"));
+  const std::string key = "min.insync.replicas";
+  const auto now = [&] {
+    return world.node().metadata().image()->topic("orders")->configs.at(key);
+  };
+  EXPECT_EQ(now(), "2");
+  const TopicRef ref{.id = {}, .name = "orders"};
+  ASSERT_TRUE(world.run(topics().alter({}, {.topic = ref, .set = {{key, "1"}}})));
+  EXPECT_EQ(now(), "1");
+  ASSERT_TRUE(world.run(topics().alter({}, {.topic = ref, .remove = {key}})));
+  EXPECT_EQ(now(), "2") << "back to the default";
 }
 
 TEST_F(TopicsTest, AddsPartitionsAndNeverTakesThemAway) {
