@@ -9,6 +9,7 @@ class LogWarmUpTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(world_.create());
+    ASSERT_TRUE(world_.run(world_.log().start_epoch(LeaderEpoch(0))));
     for (int i = 0; i < 100; ++i) ASSERT_TRUE(world_.append());
     ASSERT_GT(world_.run(world_.log().segments())->size(), 3U);
   }

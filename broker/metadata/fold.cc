@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "broker/metadata/fold_draft.h"
-#include "broker/version.h"
+#include "base/version.h"
 
 namespace sluice::broker {
 namespace {

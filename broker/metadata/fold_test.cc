@@ -6,7 +6,7 @@
 
 #include "broker/metadata/partition_codec.h"
 #include "broker/metadata/snapshot_codec.h"
-#include "broker/version.h"
+#include "base/version.h"
 
 namespace sluice::broker {
 namespace {

@@ -190,7 +190,7 @@ TEST(RaftLogGroup, ALeaderWithASlowDiskGoesOnLeading) {
   group.start_all(kAll);
   const NodeId leader = *group.leader();
   const uint64_t term = group.log(leader).status().term;
-  group.at(leader).node->disk().set_latency(sim::DiskOp::sync, 3s, 3s);
+  group.at(leader).node->disk().set_latency(sim::DiskOp::sync, 800ms, 800ms);
   ASSERT_TRUE(group.propose(leader, "a"));
   group.simulator().run_for(5s);
   EXPECT_EQ(group.log(leader).status().term, term);

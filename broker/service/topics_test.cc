@@ -15,10 +15,10 @@ class TopicsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto usual = world.options;
-    world.options = [usual] {
+    world.options = [this, usual] {
       BrokerOptions options = usual();
       options.topics.max_partitions = 20;
-      options.topics.options.min_insync_replicas = 2;
+      options.topics.options.min_insync_replicas = min_in_sync_;
       return options;
     };
     ASSERT_TRUE(world.start().has_value());
@@ -34,6 +34,12 @@ class TopicsTest : public ::testing::Test {
   }
 
   testing::BrokerWorld world;
+  int32_t min_in_sync_ = 1;
+};
+
+class TopicsOfAStrictBroker : public TopicsTest {
+ protected:
+  TopicsOfAStrictBroker() { min_in_sync_ = 2; }
 };
 
 TEST_F(TopicsTest, DescribesWhatWasCreated) {
@@ -133,7 +139,7 @@ TEST_F(TopicsTest, AltersAllConfigsOrNone) {
   EXPECT_TRUE(world.node().metadata().image()->topic(id)->configs.empty());
 }
 
-TEST_F(TopicsTest, KeepWhatTheirBrokerSaidOfReplicasWhenTheyWereCreated) {
+TEST_F(TopicsOfAStrictBroker, KeepWhatTheirBrokerSaidOfReplicasWhenTheyWereCreated) {
   ASSERT_TRUE(world.create("orders"));
   const std::string key = "min.insync.replicas";
   const auto now = [&] {

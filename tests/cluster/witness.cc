@@ -27,7 +27,7 @@ Witness::Witness(std::string topic, uint32_t partitions)
       history_([this] { return Clock::now() - begun_; }),
       acknowledged_ends_(partitions, Offset(0)) {
   // Nothing that befalls the cluster excuses a loss: topics either sync or have two brokers left.
-  history_.add_topic(topic_, true);
+  history_.add_topic(topic_, sim::Promise::synced);
 }
 
 uint32_t Witness::next_producer() {

@@ -9,7 +9,7 @@
 namespace sluice::sim {
 namespace {
 
-constexpr RunOptions kCalm{.misfortunes = 0};
+const RunOptions kCalm{.misfortunes = 0};
 
 TEST(SimulatedReplayTest, CreatesProducesConsumesAndDescribesWithoutFaults) {
   const RunReport report = run_seed(1, kCalm);

@@ -13,7 +13,7 @@ using ::testing::AnyOf;
 using testing::ClusterWorld;
 using ::testing::HasSubstr;
 
-class SessionTest : public ::testing::Test {
+class LostSession : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(world.start_all());
@@ -62,7 +62,7 @@ class SessionTest : public ::testing::Test {
   Uuid topic;
 };
 
-TEST_F(SessionTest, ALeaderThatIsCutOffStopsAcknowledgingWhateverAcksAreAskedFor) {
+TEST_F(LostSession, ALeaderThatIsCutOffStopsAcknowledgingWhateverAcksAreAskedFor) {
   const int32_t cut = leader();
   EXPECT_TRUE(produce(cut, Acks::leader));
   cut_off(cut);
@@ -75,7 +75,7 @@ TEST_F(SessionTest, ALeaderThatIsCutOffStopsAcknowledgingWhateverAcksAreAskedFor
   EXPECT_THAT(std::string(refused.error().message()), HasSubstr("lost its session"));
 }
 
-TEST_F(SessionTest, ReadsGoOnWithoutASession) {
+TEST_F(LostSession, ReadsGoOnWithoutASession) {
   const int32_t cut = leader();
   cut_off(cut);
   world.pass(2500ms);
@@ -83,7 +83,7 @@ TEST_F(SessionTest, ReadsGoOnWithoutASession) {
   EXPECT_EQ(partitions_read(cut), 1U);
 }
 
-TEST_F(SessionTest, WhoWaitsWhenTheSessionEndsIsTold) {
+TEST_F(LostSession, WhoWaitsWhenTheSessionEndsIsTold) {
   const int32_t cut = leader();
   cut_off(cut);
   // Its followers are gone and still in sync: this waits for them.
@@ -94,7 +94,7 @@ TEST_F(SessionTest, WhoWaitsWhenTheSessionEndsIsTold) {
   EXPECT_LT(world.simulator().now() - begun, 3s);
 }
 
-TEST_F(SessionTest, ReadySaysWhyAndIsBackOnceItIsHeardOf) {
+TEST_F(LostSession, ReadySaysWhyAndIsBackOnceItIsHeardOf) {
   const int32_t cut = leader();
   EXPECT_THAT(world.page(cut, "/ready"), HasSubstr("200 OK"));
   cut_off(cut);
@@ -110,7 +110,7 @@ TEST_F(SessionTest, ReadySaysWhyAndIsBackOnceItIsHeardOf) {
   EXPECT_TRUE(world.eventually([&] { return leader() > 0 && bool(produce(leader())); }));
 }
 
-TEST_F(SessionTest, ABrokerThatComesBackIsReadyOnceItsReplicasAreInSync) {
+TEST_F(LostSession, ABrokerThatComesBackIsReadyOnceItsReplicasAreInSync) {
   const int32_t away = leader();
   world.kill(away);
   const int32_t other = away == 1 ? 2 : 1;
@@ -132,7 +132,7 @@ TEST_F(SessionTest, ABrokerThatComesBackIsReadyOnceItsReplicasAreInSync) {
   EXPECT_THAT(world.page(away, "/ready"), HasSubstr("200 OK"));
 }
 
-TEST_F(SessionTest, MetricsTellWhatIsNotWell) {
+TEST_F(LostSession, MetricsTellWhatIsNotWell) {
   const int32_t away = world.partition(1, topic).replicas.back().value();
   const int32_t at = leader();
   EXPECT_THAT(world.page(at, "/metrics"), HasSubstr("\nsluice_under_replicated_partitions 0\n"));
@@ -150,7 +150,7 @@ TEST_F(SessionTest, MetricsTellWhatIsNotWell) {
   EXPECT_THAT(page, HasSubstr("\nsluice_fenced_brokers 1\n"));
 }
 
-TEST_F(SessionTest, AStartWithoutMostVotersSaysWhoIsMissing) {
+TEST_F(LostSession, AStartWithoutMostVotersSaysWhoIsMissing) {
   for (const int32_t id : {1, 2, 3}) world.kill(id);
   world.launch(1);
   world.pass(3s);
