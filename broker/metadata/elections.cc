@@ -32,15 +32,12 @@ void drop_replicas(PartitionImage& partition, const std::vector<NodeId>& gone) {
   std::erase_if(partition.damaged, is_gone);
 }
 
-void finish_move(PartitionImage& partition) {
+void finish_move(PartitionImage& partition, const ElectionRules& rules) {
   if (partition.adding.empty() && partition.removing.empty()) return;
   const auto in_sync = [&](NodeId id) { return has(partition.in_sync, id); };
   if (!std::ranges::all_of(partition.adding, in_sync)) return;
   // Whoever stays must have the records before the others go.
-  if (std::ranges::all_of(partition.in_sync,
-                          [&](NodeId id) { return has(partition.removing, id); })) {
-    return;
-  }
+  if (!may_go(partition, partition.removing, rules)) return;
   const std::vector<NodeId> gone = std::move(partition.removing);
   partition.adding.clear();
   partition.removing.clear();
@@ -119,6 +116,18 @@ bool has(const std::vector<NodeId>& nodes, NodeId id) {
   return std::ranges::find(nodes, id) != nodes.end();
 }
 
+bool may_go(const PartitionImage& partition, const std::vector<NodeId>& gone,
+            const ElectionRules& rules) {
+  const auto goes = [&](NodeId id) { return has(gone, id); };
+  const auto count_going = [&](const std::vector<NodeId>& of) {
+    return static_cast<size_t>(std::ranges::count_if(of, goes));
+  };
+  const size_t going = count_going(partition.in_sync);
+  const size_t replicas = partition.replicas.size() - count_going(partition.replicas);
+  const size_t least = std::min(static_cast<size_t>(rules.min_in_sync), replicas);
+  return going == 0 || partition.in_sync.size() - going >= std::max<size_t>(least, 1);
+}
+
 void settle_eligible(const PartitionImage& before, PartitionImage& after,
                      const ElectionRules& rules) {
   // While a move is under way its leader may count by either set of replicas.
@@ -151,7 +160,7 @@ PartitionImage settled(const PartitionImage& before, const ElectionRules& rules,
   PartitionImage after = before;
   if (after.in_sync.empty() || after.replicas.empty() || is_settled(before, states)) return after;
   leave_in_sync(after, states);
-  finish_move(after);
+  finish_move(after, rules);
   elect(after, rules, states);
   if (after.in_sync != before.in_sync || after.replicas != before.replicas) {
     settle_eligible(before, after, rules);

@@ -164,6 +164,11 @@ Result<PartitionImage> move_cancelled(const PartitionImage& before, const Electi
     return fail(Errc::invalid_request,
                 "none of the replicas of before the move is in sync; wait for one of them");
   }
+  if (!may_go(before, gone, rules)) {
+    return fail(Errc::invalid_request,
+                "without those that come, fewer replicas than min.insync.replicas would have what "
+                "is committed; wait for the others to be in sync");
+  }
   return in_one_step(before, std::move(after), rules, states);
 }
 

@@ -134,15 +134,31 @@ TEST_F(MovesTest, AReplicaMoreIsThereOnceItIsInSync) {
 }
 
 TEST_F(MovesTest, CancelledAReplicaThatCameIntoSyncNoLongerCounts) {
-  auto begun = *moved(before, nodes({1, 2, 3}), ElectionRules{3, false}, states());
+  auto begun = *moved(before, nodes({1, 2, 3}), rules, states());
   begun.in_sync = nodes({2, 3});
-  begun.eligible = nodes({1});
-  const auto cancelled = move_cancelled(begun, ElectionRules{3, false}, states());
+  const auto cancelled = move_cancelled(begun, rules, states());
   ASSERT_TRUE(cancelled);
   EXPECT_EQ(cancelled->in_sync, nodes({2}));
   EXPECT_FALSE(has(cancelled->replicas, NodeId{3}));
   // Who led with it in the set is to lead anew.
   EXPECT_EQ(cancelled->leader_epoch, LeaderEpoch{1});
+}
+
+TEST_F(MovesTest, ItTakesNoReplicaThatTooFewOthersCanStandInFor) {
+  const ElectionRules two{2, false};
+  auto begun = *moved(partition_of(nodes({1, 2, 3})), nodes({4, 2, 3}), two, states());
+  // What these two have committed the others lack.
+  begun.in_sync = nodes({1, 4});
+  begun.leader = NodeId{1};
+  EXPECT_EQ(settled(begun, two, states()), begun);
+  EXPECT_EQ(move_cancelled(begun, two, states()).error().code(), Errc::invalid_request);
+  begun.in_sync = nodes({1, 4, 2});
+  EXPECT_EQ(settled(begun, two, states()).replicas, nodes({4, 2, 3}));
+  EXPECT_TRUE(move_cancelled(begun, two, states()));
+  // Who is not in sync is missed by nobody.
+  begun.in_sync = nodes({4});
+  begun.leader = NodeId{4};
+  EXPECT_EQ(settled(begun, two, states()).replicas, nodes({4, 2, 3}));
 }
 
 TEST_F(MovesTest, TheEndOfADrainCancelsWhatMovesAwayAndNothingElse) {

@@ -131,7 +131,9 @@ void ClusterWatch::look_at(Life& life, View& view, broker::Partition& partition)
   view.high_watermark = partition.high_watermark();
   const storage::LogEnds ends = partition.log().ends();
   Truth& truth = truth_of(view.key, view.place);
-  truth.ends[life.id] = view.log_end = ends.end;
+  const bool is_first = truth.ends.insert_or_assign(life.id, ends.end).second;
+  if (is_first && truth.era > 0) truth.inherited = std::max(truth.inherited, ends.end);
+  view.log_end = ends.end;
   if (view.leadership.leader == life.id) {
     const auto epoch = view.leadership.epoch;
     const auto [first, is_new] = leaders_.try_emplace({view.key, epoch}, life.id);
@@ -155,9 +157,19 @@ void ClusterWatch::look_at(Life& life, View& view, broker::Partition& partition)
   }
   if (view.leadership.leader == life.id) look_at_leader(life, view, partition, ends, truth);
   if (view.log.next() > ends.end) view.log.rewind();
-  // After all lost their power a follower may still have what its leader lost.
-  check_batches(life, view, std::min(view.high_watermark, truth.committed), truth);
+  if (is_of_era(life, view, partition, truth)) {
+    check_batches(life, view, std::min(view.high_watermark, truth.committed), truth);
+  }
   if (ends.end < truth.committed) check_members(view.key, view.place, truth);
+}
+
+/// After all lost their power a follower may still have what its leader lost, until it has heard
+/// that their logs agree: before, it serves no readers.
+bool ClusterWatch::is_of_era(const Life& life, const View& view, const broker::Partition& partition,
+                             const Truth& truth) {
+  if (truth.era == 0 || view.leadership.leader == life.id) return true;
+  return partition.check_reader({.offset = partition.log().ends().start, .from_follower = true})
+      .has_value();
 }
 
 void ClusterWatch::look_at_leader(const Life& life, const View& view, broker::Partition& partition,
@@ -181,11 +193,11 @@ void ClusterWatch::look_at_leader(const Life& life, const View& view, broker::Pa
     truth.served = view.high_watermark;
     truth.log_start = ends.start;
   }
-  if (view.high_watermark <= truth.committed) return;
+  Offset& readable = readable_[view.place];
+  readable = std::max(readable, view.high_watermark);
+  if (view.high_watermark <= std::max(truth.committed, truth.inherited)) return;
   truth.committed = view.high_watermark;
   history_.note(view.place.to_string() + " is committed up to " + text_of(truth.committed));
-  Offset& readable = readable_[view.place];
-  readable = std::max(readable, truth.committed);
   check_members(view.key, view.place, truth);
   check_copies(view.key, view.place, truth);
 }
@@ -197,15 +209,15 @@ void ClusterWatch::check_members(const Key& key, const Place& place, const Truth
   for (const NodeId id : partition->in_sync) {
     const auto broker = brokers_.find(id);
     if (broker == brokers_.end() || !broker->second->alive()) continue;
-    const auto replica = broker->second->partitions().find(key);
-    const Offset end = replica == nullptr ? Offset(-1) : replica->log().ends().end;
+    // It may not have opened the log yet, or have closed it already.
+    const Offset end = end_of(id, key, truth);
     if (end >= truth.committed) continue;
     broken(name_of(id) + " is in sync for " + place.to_string() + ", its log ends at " +
            text_of(end) + ", committed are " + text_of(truth.committed));
   }
 }
 
-/// Of a replica that is away, what it had.
+/// Of a replica that is away, or not served, what it had; before it was ever seen, nothing.
 Offset ClusterWatch::end_of(NodeId id, const Key& key, const Truth& truth) const {
   const auto broker = brokers_.find(id);
   if (broker != brokers_.end() && broker->second->on()) {
@@ -213,7 +225,7 @@ Offset ClusterWatch::end_of(NodeId id, const Key& key, const Truth& truth) const
     if (replica != nullptr) return replica->log().ends().end;
   }
   const auto known = truth.ends.find(id);
-  return known == truth.ends.end() ? Offset(-1) : known->second;
+  return known == truth.ends.end() ? Offset(0) : known->second;
 }
 
 void ClusterWatch::check_copies(const Key& key, const Place& place, const Truth& truth) {

@@ -55,6 +55,8 @@ class ClusterWatch {
     uint32_t era = 0;
     /// No leader had a higher high watermark.
     Offset committed{0};
+    /// What some log had after all lost their power: what is left of it nobody promised to keep.
+    Offset inherited{0};
     /// Of the newest leader that served readers.
     LeaderEpoch served_epoch{-1};
     Offset served{0};
@@ -88,6 +90,8 @@ class ClusterWatch {
   void look_at_image(Life& life);
   void find_partitions(Life& life);
   void look_at(Life& life, View& view, broker::Partition& partition);
+  static bool is_of_era(const Life& life, const View& view, const broker::Partition& partition,
+                        const Truth& truth);
   void look_at_leader(const Life& life, const View& view, broker::Partition& partition,
                       const storage::LogEnds& ends, Truth& truth);
   void check_members(const Key& key, const Place& place, const Truth& truth);
