@@ -1,6 +1,7 @@
 #include "client/cli/watch.h"
 
 #include <algorithm>
+#include <string>
 
 #include "io/console.h"
 #include "io/process.h"
@@ -21,10 +22,11 @@ Result<> show(const Shell& shell, const Report& report, bool clears) {
 
 std::shared_ptr<double> add_watch(CLI::App& command) {
   const auto seconds = std::make_shared<double>(0);
-  command
-      .add_flag("-w{2},--watch{2}", *seconds,
-                "Shows it anew every two seconds, or --watch=SECONDS, until Ctrl-C")
-      ->check(CLI::PositiveNumber);
+  // Bound to a number, a flag would count how often it is given.
+  const std::string help = "Shows it anew every two seconds, or --watch=SECONDS, until Ctrl-C";
+  command.add_flag("-w{2},--watch{2}", help)
+      ->check(CLI::PositiveNumber)
+      ->each([seconds](const std::string& text) { *seconds = std::stod(text); });
   return seconds;
 }
 

@@ -97,7 +97,11 @@ void ClusterWatch::look_at_image(Life& life) {
 }
 
 void ClusterWatch::find_partitions(Life& life) {
-  std::erase_if(life.views, [](const View& view) { return view.partition.expired(); });
+  // A replica that was removed lives on while somebody waits for it, beside one that came back.
+  std::erase_if(life.views, [](const View& view) {
+    const auto partition = view.partition.lock();
+    return partition == nullptr || partition->stopped();
+  });
   for (const auto& partition : life.machine->partitions().all()) {
     const Key& key = partition->key();
     if (std::ranges::find(life.views, key, &View::key) != life.views.end()) continue;
