@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "broker/metadata/fold_draft.h"
 #include "base/version.h"
+#include "broker/metadata/fold_draft.h"
 
 namespace sluice::broker {
 namespace {

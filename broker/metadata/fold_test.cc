@@ -4,9 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/version.h"
 #include "broker/metadata/partition_codec.h"
 #include "broker/metadata/snapshot_codec.h"
-#include "base/version.h"
 
 namespace sluice::broker {
 namespace {

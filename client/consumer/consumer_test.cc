@@ -184,7 +184,8 @@ TEST_F(ConsumerTest, ALogThatShrankIsToldBehindWhatIsBufferedAndReadOnWhereItPar
   EXPECT_EQ(told.error(), Errc::log_truncated);
   fill(0, 1, 1);
   EXPECT_THAT(*poll(1), ElementsAre("0:0"));
-  EXPECT_EQ(*consumer().assignment().position({"t", PartitionId(0)}), Offset(2)) << "the second one";
+  EXPECT_EQ(*consumer().assignment().position({"t", PartitionId(0)}), Offset(2))
+      << "the second one";
 }
 
 TEST_F(ConsumerTest, ARecordThatComesWhileATimeIsLookedUpIsNotSkipped) {
