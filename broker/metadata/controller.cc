@@ -61,7 +61,7 @@ Controller::Controller(ControllerOptions options, const TopicOptions& defaults,
       warm_ups_(options.warm_up_max),
       last_tick_(now),
       next_balance_(now + options.balance_every) {
-  sessions_.follow(image, now);
+  sessions_.follow(image, now - (options_.session - options_.first_session));
 }
 
 Result<HeartbeatReply> Controller::heartbeat(const MetadataImage& image, const Heartbeat& beat,

@@ -22,6 +22,9 @@ struct ControllerOptions {
   NodeId self{-1};
   /// A broker that is not heard of for so long is fenced.
   Duration session = std::chrono::seconds(1);
+  /// What a new controller gives whoever it has not heard of: the election took the rest already,
+  /// and who lives tells it within moments.
+  Duration first_session = std::chrono::milliseconds(600);
   /// How often it is looked for leaders to move back and replicas to move away.
   Duration balance_every = std::chrono::seconds(3);
   /// Share of its preferred leaderships that a broker may miss.
@@ -61,7 +64,7 @@ class Controller {
  public:
   using Image = std::shared_ptr<const MetadataImage>;
 
-  /// Every broker gets a full session before it is fenced.
+  /// Every broker gets a first session before it is fenced.
   Controller(ControllerOptions options, const TopicOptions& defaults, const MetadataImage& image,
              TimePoint now);
 

@@ -85,5 +85,22 @@ TEST_F(FoundingFile, ADamagedIdIsRefused) {
   EXPECT_EQ(directory_id().error(), Errc::corrupt_file);
 }
 
+TEST_F(FoundingFile, AnIdWithABitFlippedIsRefused) {
+  ASSERT_TRUE(directory_id());
+  const auto content = *sim.run(io::read_file(node->disk(), "/m/directory.id", 64));
+  for (size_t i = 0; i < content.size() * 8; ++i) {
+    std::string text(as_text(content));
+    text[i / 8] = static_cast<char>(text[i / 8] ^ (1 << (i % 8)));
+    write("/m/directory.id", text);
+    EXPECT_EQ(directory_id().error(), Errc::corrupt_file) << i;
+  }
+}
+
+TEST_F(FoundingFile, AnIdOfAnEarlierVersionHasNoChecksum) {
+  const auto id = directory_id();
+  write("/m/directory.id", id->text() + "\n");
+  EXPECT_EQ(*directory_id(), *id);
+}
+
 }  // namespace
 }  // namespace sluice::broker

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "broker/metadata/wal_frame.h"
 
 namespace sluice::sim {
 namespace {
@@ -27,6 +28,20 @@ broker::BrokerOptions options_of(const BrokerMachine& machine) {
   options.storage.retention_interval = std::chrono::seconds(10);
   options.storage.compaction_interval = std::chrono::seconds(10);
   return options;
+}
+
+/// Up to where a file may go bad. The last frame of the metadata's log is spared: a broken one
+/// looks as if it had been torn, and is cut as one that nobody was told of.
+uint64_t rotting_size(const std::string& path, const FileContent& content) {
+  namespace wal = broker::wal;
+  if (path.find("/metadata/wal-") == std::string::npos) return content.size();
+  std::vector<std::byte> bytes(content.size());
+  bytes.resize(content.read(0, bytes));
+  const auto header = wal::decode_file_header(bytes);
+  if (!header) return 0;
+  const auto scanned = wal::scan(bytes, header->sequence, header->first_number);
+  if (scanned.frames.empty()) return 0;
+  return scanned.end - wal::frame_size(scanned.frames.back().payload.size());
 }
 
 }  // namespace
@@ -180,13 +195,15 @@ void BrokerMachine::rot(const std::string& where) {
   const std::string& path = files[random.below(files.size())];
   const InodeId inode = *disk_.find(path);
   const FileContent& content = disk_.content(inode);
+  const uint64_t size = rotting_size(path, content);
+  if (size == 0) return;
   // Mostly where something is: files are zeroed ahead.
   std::array<std::byte, 512> bytes{};
   uint64_t at = 0;
   size_t length = 0;
   for (int attempts = 0; attempts < 20; ++attempts) {
-    at = random.below(content.size());
-    length = content.read(at, bytes);
+    at = random.below(size);
+    length = content.read(at, std::span(bytes).first(std::min(bytes.size(), size - at)));
     if (std::ranges::any_of(std::span(bytes).first(length),
                             [](auto b) { return b != std::byte{}; }))
       break;

@@ -58,6 +58,7 @@ bool ClusterNemesis::strike() {
                                   &ClusterNemesis::kill_one,         &ClusterNemesis::kill_one,
                                   &ClusterNemesis::stop_one,         &ClusterNemesis::cut_power,
                                   &ClusterNemesis::cut_power,        &ClusterNemesis::black_out,
+                                  &ClusterNemesis::take_in,          &ClusterNemesis::rot,
                                   &ClusterNemesis::start_all,        &ClusterNemesis::start_all};
   const uint64_t drawn = simulator_.random().below(std::size(kActs) + 2);
   if (drawn < std::size(kActs)) {
