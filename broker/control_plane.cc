@@ -132,7 +132,12 @@ void ControlPlane::start_reunion() {
   ReunionPorts ports{.introductions = *introductions_,
                      .membership = *membership_,
                      .log = ports_.log,
-                     .has_leader = [this] { return log_->leader().has_value(); },
+                     .has_leader =
+                         [this] {
+                           const auto leader = log_->leader();
+                           return leader &&
+                                  (*leader == options_.node_id || membership_->address_of(*leader));
+                         },
                      .has_log = [this] { return log_->status().last > 0; },
                      .on_refused = [this](const Error& why) { refused(why); }};
   reunion_ = std::make_unique<Reunion>(std::move(ports),

@@ -4,12 +4,14 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 
 namespace sluice::broker {
 namespace {
 
 constexpr size_t kMostBytes = 1_MiB;
 constexpr std::string_view kVersionLine = "version=1";
+constexpr std::string_view kCrcKey = "crc=";
 
 std::string path_in(const std::string& directory) { return directory + "/founding"; }
 
@@ -36,6 +38,10 @@ std::optional<ClusterMember> parse_member(std::string_view text) {
   return member;
 }
 
+std::string crc_line(std::string_view before) {
+  return std::string(kCrcKey) + std::to_string(crc32c(as_bytes(before))) + "\n";
+}
+
 /// False when the line means nothing.
 bool take_line(std::string_view line, Founding& founding) {
   const size_t equals = line.find('=');
@@ -44,7 +50,8 @@ bool take_line(std::string_view line, Founding& founding) {
   const std::string_view value = line.substr(equals + 1);
   if (key == "cluster.id") {
     founding.cluster_id = value;
-    return !value.empty();
+    // An id has none; a line that lost its end has the next one's.
+    return !value.empty() && value.find('=') == value.npos;
   }
   if (key != "founder" && key != "member") return false;
   auto member = parse_member(value);
@@ -59,15 +66,21 @@ std::string render_founding(const Founding& founding) {
   std::string text = std::string(kVersionLine) + "\ncluster.id=" + founding.cluster_id + "\n";
   for (const ClusterMember& founder : founding.founders) text += line_of("founder", founder);
   for (const ClusterMember& member : founding.members) text += line_of("member", member);
-  return text;
+  return text + crc_line(text);
 }
 
 Result<Founding> parse_founding(std::string_view text) {
   Founding founding;
   size_t number = 0;
+  const std::string_view all = text;
   while (!text.empty()) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
+    // The last line; files of earlier versions have none.
+    if (line.starts_with(kCrcKey)) {
+      if (text == crc_line(all.substr(0, all.size() - text.size()))) break;
+      return fail(Errc::corrupt_file, "its checksum is another one");
+    }
     text.remove_prefix(end == text.npos ? text.size() : end + 1);
     ++number;
     const bool good = number == 1 ? line == kVersionLine : take_line(line, founding);

@@ -59,6 +59,21 @@ TEST_F(FoundingFile, IsRefusedWhereverItIsCut) {
   }
 }
 
+TEST_F(FoundingFile, IsRefusedWithABitFlipped) {
+  Founding recovered;
+  recovered.cluster_id = "C";
+  for (const Founding& whole : {founding, recovered}) {
+    const std::string text = render_founding(whole);
+    for (size_t i = 0; i < text.size() * 8; ++i) {
+      std::string flipped = text;
+      flipped[i / 8] = static_cast<char>(flipped[i / 8] ^ (1 << (i % 8)));
+      EXPECT_FALSE(parse_founding(flipped)) << i;
+    }
+    const std::string earlier = text.substr(0, text.rfind("crc="));
+    EXPECT_EQ(*parse_founding(earlier), whole);
+  }
+}
+
 TEST_F(FoundingFile, ADamagedOneNamesItselfAndTheWayOut) {
   write("/m/founding", "nonsense\n");
   const auto read = sim.run(read_founding(node->disk(), "/m"));

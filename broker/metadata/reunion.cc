@@ -52,7 +52,12 @@ io::Task<void> Reunion::ask(io::Endpoint at) {
   const auto there = co_await ports_.introductions.discover(at);
   if (!there) co_return failed(there.error());
   if (there->self.cluster_id != self.cluster_id || there->self.node_id == self.node_id) co_return;
-  ports_.membership.moved(there->self);
+  // One that came while this broker was away is in no metadata that it has, and may lead by now.
+  if (ports_.membership.address_of(there->self.node_id)) {
+    ports_.membership.moved(there->self);
+  } else {
+    ports_.membership.note(there->self);
+  }
   for (const ClusterMember& known : there->known) {
     if (known.cluster_id == self.cluster_id && known.node_id != self.node_id) {
       ask_soon(known.address);

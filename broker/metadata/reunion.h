@@ -18,7 +18,7 @@ struct ReunionPorts {
   Introductions& introductions;
   Membership& membership;
   Logger log;
-  /// The consensus has a leader, as far as this broker hears.
+  /// The consensus has a leader, as far as this broker hears, and its answers reach that one.
   std::function<bool()> has_leader;
   /// This broker has some of the metadata.
   std::function<bool()> has_log;
@@ -38,8 +38,9 @@ struct ReunionOptions {
 
 /// Brings a member back that the others no longer reach. The consensus only pushes, to where a
 /// broker registered: one that was started on another address, or that was taken out meanwhile,
-/// would wait for ever. So while it hears of no leader it tells its seeds and all whom it knows,
-/// and whom they know, where it is, and learns where they are. On one loop.
+/// would wait for ever; and one that does not know where its leader is cannot answer it, and so
+/// gets nothing that says where. So while it has no leader it tells its seeds and all whom it
+/// knows, and whom they know, where it is, and learns where they are. On one loop.
 class Reunion {
  public:
   Reunion(ReunionPorts ports, ReunionOptions options);

@@ -96,6 +96,18 @@ TEST_F(ReunionTest, AMemberThatIsElsewhereIsFoundThroughTheOthers) {
   EXPECT_FALSE(two->controller.joined.empty());
 }
 
+TEST_F(ReunionTest, AMemberThatCameMeanwhileIsFoundThroughTheOthers) {
+  auto four = machine(4);
+  four->join("C");
+  ClusterMember newcomer = member(4);
+  newcomer.cluster_id = "C";
+  three->membership.note(newcomer);
+  start();
+  sim.run_for(4s);
+  EXPECT_EQ(us->membership.address_of(NodeId{4}), newcomer.address);
+  EXPECT_EQ(us->membership.directory_of(NodeId{4}), newcomer.directory_id);
+}
+
 TEST_F(ReunionTest, ARefusalOfTheClusterIsPassedOnAndThatOfAnotherOneIsNot) {
   two->membership.belongs_to("D", {});
   two->controller.refusal = Error(Errc::wrong_cluster, "of another cluster");

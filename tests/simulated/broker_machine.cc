@@ -173,6 +173,7 @@ void BrokerMachine::cut_power(CrashMode mode) {
 
 void BrokerMachine::rot(const std::string& where) {
   CHECK(!on(), "a disk goes bad while nobody uses it");
+  sound_disk_ = disk_;
   std::vector<std::string> files;
   std::vector<std::string> folders = {kDirectory + where};
   while (!folders.empty()) {
@@ -208,7 +209,6 @@ void BrokerMachine::rot(const std::string& where) {
                             [](auto b) { return b != std::byte{}; }))
       break;
   }
-  sound_disk_ = disk_;
   const bool flips = random.one_in(2);
   history_.note("rot on " + name_ + ": " + (flips ? "a bit" : std::to_string(length) + " bytes") +
                 " of " + path + " at " + std::to_string(at));
