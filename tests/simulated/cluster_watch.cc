@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/metadata/elections.h"
 #include "broker/metadata/snapshot_codec.h"
 #include "broker/metadata/topic_config.h"
 #include "broker/replication/partition_table.h"
@@ -135,7 +136,8 @@ void ClusterWatch::look_at(Life& life, View& view, broker::Partition& partition)
   view.high_watermark = partition.high_watermark();
   const storage::LogEnds ends = partition.log().ends();
   Truth& truth = truth_of(view.key, view.place);
-  const bool is_first = truth.ends.insert_or_assign(life.id, ends.end).second;
+  const auto [known, is_first] = truth.ends.try_emplace(life.id, ends.end);
+  known->second = is_in_sync(view.key, life.id) ? ends.end : std::max(known->second, ends.end);
   if (is_first && truth.era > 0) truth.inherited = std::max(truth.inherited, ends.end);
   view.log_end = ends.end;
   if (view.leadership.leader == life.id) {
@@ -221,15 +223,23 @@ void ClusterWatch::check_members(const Key& key, const Place& place, const Truth
   }
 }
 
-/// Of a replica that is away, or not served, what it had; before it was ever seen, nothing.
+bool ClusterWatch::is_in_sync(const Key& key, NodeId id) const {
+  const broker::PartitionImage* partition = newest(key);
+  return partition != nullptr && broker::has(partition->in_sync, id);
+}
+
+/// Of a replica that is away, or not served, what it had; before it was ever seen, nothing. One
+/// that lost its power counts as it was until it is in sync again: its leader, which may not have
+/// heard of the loss, has seen it so.
 Offset ClusterWatch::end_of(NodeId id, const Key& key, const Truth& truth) const {
-  const auto broker = brokers_.find(id);
-  if (broker != brokers_.end() && broker->second->on()) {
-    const auto replica = broker->second->partitions().find(key);
-    if (replica != nullptr) return replica->log().ends().end;
-  }
   const auto known = truth.ends.find(id);
-  return known == truth.ends.end() ? Offset(0) : known->second;
+  const Offset had = known == truth.ends.end() ? Offset(0) : known->second;
+  const auto broker = brokers_.find(id);
+  if (broker == brokers_.end() || !broker->second->on()) return had;
+  const auto replica = broker->second->partitions().find(key);
+  if (replica == nullptr) return had;
+  const Offset end = replica->log().ends().end;
+  return broker->second->alive() && is_in_sync(key, id) ? end : std::max(had, end);
 }
 
 void ClusterWatch::check_copies(const Key& key, const Place& place, const Truth& truth) {
@@ -240,9 +250,14 @@ void ClusterWatch::check_copies(const Key& key, const Place& place, const Truth&
   const auto copies = std::ranges::count_if(
       partition->replicas, [&](NodeId id) { return end_of(id, key, truth) >= truth.committed; });
   if (static_cast<size_t>(copies) >= least) return;
+  std::string ends;
+  for (const NodeId id : partition->replicas) {
+    ends += " " + name_of(id) + ":" + text_of(end_of(id, key, truth)) +
+            (broker::has(partition->in_sync, id) ? " (in sync)" : "");
+  }
   broken("committed are " + text_of(truth.committed) + " records of " + place.to_string() +
          ", which " + std::to_string(copies) + " replicas have; " + std::to_string(least) +
-         " must");
+         " must; they have" + ends);
 }
 
 void ClusterWatch::check_batches(const Life& life, View& view, Offset end, Truth& truth) {

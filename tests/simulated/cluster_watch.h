@@ -62,7 +62,8 @@ class ClusterWatch {
     Offset served{0};
     Offset log_start{0};
     std::map<Offset, Batch> batches;
-    /// Where each replica's log ended when it was last looked at.
+    /// Where each replica's log ended when it was last looked at; the highest while it is out of
+    /// sync.
     std::map<NodeId, Offset> ends;
   };
   /// A partition on a broker that runs.
@@ -95,6 +96,7 @@ class ClusterWatch {
   void look_at_leader(const Life& life, const View& view, broker::Partition& partition,
                       const storage::LogEnds& ends, Truth& truth);
   void check_members(const Key& key, const Place& place, const Truth& truth);
+  bool is_in_sync(const Key& key, NodeId id) const;
   Offset end_of(NodeId id, const Key& key, const Truth& truth) const;
   void check_copies(const Key& key, const Place& place, const Truth& truth);
   void check_batches(const Life& life, View& view, Offset end, Truth& truth);
