@@ -137,7 +137,7 @@ io::Task<Result<>> check(sim::SimNode& node, const bool& damaged) {
 
 TEST(RepairCrash, CanBeDoneAgainWhereverThePowerFails) {
   const auto report = sim::enumerate_crashes<bool>(
-      {script, check}, {.random_crashes = 1, .nested = 1, .states_max = 1500});
+      {script, check}, {.random_crashes = 1, .nested = 1, .states_max = 500});
   std::printf("%s\n", report.to_string().c_str());
   EXPECT_TRUE(report.failures.empty());
   EXPECT_GT(report.states, 50U);
