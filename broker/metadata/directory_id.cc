@@ -31,7 +31,7 @@ std::optional<Uuid> parse(std::string_view text) {
   const auto id = Uuid::parse(first);
   if (!id || id->is_zero()) return std::nullopt;
   if (text != render(*id) && text != id->text() + "\n") return std::nullopt;
-  return *id;
+  return id;
 }
 
 }  // namespace
