@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/mutation.h"
 #include "broker/metadata/balance.h"
 #include "broker/metadata/elections.h"
 #include "broker/metadata/in_sync_check.h"
@@ -15,9 +16,9 @@ namespace {
 
 /// Ticks come far more often; a longer pause was the controller's own.
 constexpr Duration kLongestTick = std::chrono::milliseconds(300);
-/// Between two lots of replicas that leave a broker.
 /// Until leaders are looked at again that wait for their partitions to be read in.
 constexpr Duration kWarmUpEvery = std::chrono::milliseconds(200);
+/// Between two lots of replicas that leave a broker.
 constexpr Duration kDrainEvery = std::chrono::milliseconds(500);
 
 Result<> check_epoch(const MetadataImage& image, NodeId id, uint64_t epoch) {
@@ -26,7 +27,8 @@ Result<> check_epoch(const MetadataImage& image, NodeId id, uint64_t epoch) {
   if (broker == nullptr) {
     return fail(Errc::not_found, name + " is not registered; start it again");
   }
-  if (broker->epoch == epoch) return {};
+  const bool older = epoch < broker->epoch;
+  if (broker->epoch == epoch || (older && mutated(Mutation::ignore_incarnation))) return {};
   return fail(Errc::unknown_session,
               name + " is registered with epoch " + std::to_string(broker->epoch) + ", not " +
                   std::to_string(epoch) + "; another process with this node.id may have started");
@@ -274,8 +276,8 @@ Result<MetadataRecords> Controller::report_damage(const MetadataImage& image, No
   return records;
 }
 
-Result<MetadataRecords> Controller::move(const MetadataImage& image,
-                                         const MovePartition& request) const {
+Result<MetadataRecords> Controller::move(const MetadataImage& image, const MovePartition& request,
+                                         TimePoint now) {
   ASSIGN_OR_RETURN(const Found found, find_partition(image, request.topic_id, request.partition));
   const ElectionRules rules = election_rules(defaults_, found.topic->configs);
   const BrokerStates states = states_of(image);
@@ -285,6 +287,10 @@ Result<MetadataRecords> Controller::move(const MetadataImage& image,
   if (!after) {
     return fail(std::move(after).error().with_context(found.topic->name + "-" +
                                                       std::to_string(request.partition.value())));
+  }
+  const PartitionName name{request.topic_id, request.partition};
+  if (!request.cancel && is_held_back(name, before, *after, states, now)) {
+    after = move_begun(before, request.replicas);
   }
   MetadataRecords records;
   if (*after != before) {

@@ -97,8 +97,10 @@ class Controller {
   Result<MetadataRecords> report_damage(const MetadataImage& image, NodeId from,
                                         uint64_t broker_epoch,
                                         const std::vector<DamageReport>& reports) const;
-  /// Empty when there is nothing to do. See moved and move_cancelled.
-  Result<MetadataRecords> move(const MetadataImage& image, const MovePartition& request) const;
+  /// Empty when there is nothing to do. See moved and move_cancelled. One that takes the leader's
+  /// replica is under way until the next leader has read the partition in.
+  Result<MetadataRecords> move(const MetadataImage& image, const MovePartition& request,
+                               TimePoint now);
 
  private:
   BrokerStates states_of(const MetadataImage& image) const;

@@ -247,7 +247,7 @@ io::Task<Result<>> ControllerDriver::move(MovePartition request) {
   for (int attempt = 1;; ++attempt) {
     CO_RETURN_IF_ERROR(check_leads());
     const auto image = ports_.store.image();
-    CO_ASSIGN_OR_RETURN(auto records, core_->move(*image, request));
+    CO_ASSIGN_OR_RETURN(auto records, core_->move(*image, request, ports_.control.now()));
     if (records.empty()) co_return Result<>{};
     auto committed = co_await commit(std::move(records));
     if (committed || attempt == kAttempts || !was_overtaken(committed.error())) {

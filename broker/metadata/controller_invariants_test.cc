@@ -154,9 +154,11 @@ class Chaos {
   }
   void move() {
     const auto [topic, index] = any_partition();
-    const auto records = cluster_.core->move(
-        cluster_.image, {topic_id(topic), PartitionId{static_cast<int32_t>(index)}, some_brokers(),
-                         random_.one_in(3)});
+    const auto records =
+        cluster_.core->move(cluster_.image,
+                            {topic_id(topic), PartitionId{static_cast<int32_t>(index)},
+                             some_brokers(), random_.one_in(3)},
+                            cluster_.now);
     if (records && !records->empty()) EXPECT_TRUE(cluster_.fold_in(*records));
   }
 

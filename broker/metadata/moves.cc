@@ -49,6 +49,15 @@ PartitionImage in_one_step(const PartitionImage& before, PartitionImage after,
   return after;
 }
 
+PartitionImage on_the_way(const PartitionImage& before, const std::vector<NodeId>& replicas) {
+  PartitionImage after = before;
+  after.adding = without(replicas, before.replicas);
+  after.removing = without(before.replicas, replicas);
+  after.replicas = replicas;
+  after.replicas.insert(after.replicas.end(), after.removing.begin(), after.removing.end());
+  return after;
+}
+
 /// Replicas by the place of the broker in the image.
 std::vector<uint64_t> loads(const MetadataImage& image) {
   std::vector<uint64_t> load(image.brokers.size());
@@ -139,13 +148,15 @@ Result<PartitionImage> moved(const PartitionImage& before, const std::vector<Nod
     return fail(Errc::invalid_request,
                 "a move is under way; wait for its end or cancel it, then repeat");
   }
-  PartitionImage after = before;
-  after.adding = without(replicas, before.replicas);
-  after.removing = without(before.replicas, replicas);
-  after.replicas = replicas;
-  after.replicas.insert(after.replicas.end(), after.removing.begin(), after.removing.end());
+  PartitionImage after = on_the_way(before, replicas);
   if (after == before) return before;
   return in_one_step(before, std::move(after), rules, states);
+}
+
+PartitionImage move_begun(const PartitionImage& before, const std::vector<NodeId>& replicas) {
+  PartitionImage after = on_the_way(before, replicas);
+  count_epochs(before, after);
+  return after;
 }
 
 Result<PartitionImage> move_cancelled(const PartitionImage& before, const ElectionRules& rules,

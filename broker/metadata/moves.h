@@ -17,6 +17,8 @@ namespace sluice::broker {
 /// while another move is under way.
 Result<PartitionImage> moved(const PartitionImage& before, const std::vector<NodeId>& replicas,
                              const ElectionRules& rules, const BrokerStates& states);
+/// As that, but with all the old replicas also where nobody has to be waited for.
+PartitionImage move_begun(const PartitionImage& before, const std::vector<NodeId>& replicas);
 /// Back to the replicas of before the move. invalid_request when none is under way, or too few of
 /// those replicas are in sync to have what is committed.
 Result<PartitionImage> move_cancelled(const PartitionImage& before, const ElectionRules& rules,

@@ -112,6 +112,36 @@ TEST_F(WarmUpTest, TheEndOfAMoveWaitsForItsNewLeader) {
   EXPECT_EQ(moving().replicas, nodes({3}));
 }
 
+TEST_F(WarmUpTest, AMoveThatOnlyTakesTheLeadersReplicaWaitsForTheNextOne) {
+  const auto records = cluster.core->move(
+      cluster.image,
+      {.topic_id = kName.topic_id, .partition = kName.partition, .replicas = nodes({3, 2})},
+      cluster.now);
+  ASSERT_TRUE(records);
+  ASSERT_TRUE(cluster.fold_in(*records));
+  cluster.tick();
+  EXPECT_EQ(partition().leader, NodeId{1});
+  EXPECT_EQ(partition().removing, nodes({1}));
+  EXPECT_EQ(cluster.beat(3)->warm_up, std::vector{kName});
+  EXPECT_TRUE(cluster.beat(2)->warm_up.empty());
+  ASSERT_TRUE(cluster.beat(3, false, {kName}));
+  cluster.tick();
+  EXPECT_EQ(partition().leader, NodeId{3});
+  EXPECT_EQ(partition().replicas, nodes({3, 2}));
+  EXPECT_TRUE(partition().removing.empty());
+}
+
+TEST_F(WarmUpTest, AMoveThatLeavesTheLeaderIsDoneAtOnce) {
+  const auto records = cluster.core->move(
+      cluster.image,
+      {.topic_id = kName.topic_id, .partition = kName.partition, .replicas = nodes({1, 3})},
+      cluster.now);
+  ASSERT_TRUE(records);
+  ASSERT_TRUE(cluster.fold_in(*records));
+  EXPECT_EQ(partition().replicas, nodes({1, 3}));
+  EXPECT_EQ(partition().leader, NodeId{1});
+}
+
 TEST_F(WarmUpTest, LeadersGoBackTogetherOnceTheirPartitionsAreReadIn) {
   std::vector<PartitionImage> away(4, partition_of(nodes({2, 3})));
   for (PartitionImage& one : away) one.leader = NodeId{3};
