@@ -49,13 +49,14 @@ is_healthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$(container "$
 all_is_well() { cli "$1" cluster status | grep -q 'all is well'; }
 leader() { cli "$1" topic describe words -o json | tr -d ' \n' | grep -o '"leader":[0-9]*' | head -1 | cut -d: -f2; }
 
-# --- the load: a container beside the brokers, 500 numbers a line each second or so, one `sluice produce` for all of them
+# --- the load: a container beside the brokers, 500 numbers a line each second or so, one `sluice produce` for all of them.
+# Renamed, as a file that is being written reads as empty.
 start_load() {
   docker run -d --name "$load" --network "$network" -e SLUICE_BROKERS=broker-1:9092,broker-2:9093,broker-3:9094 \
     --entrypoint sh sluice -c '
       i=0
       while [ ! -e /tmp/stop ]; do
-        seq $((i + 1)) $((i + 100)); i=$((i + 100)); echo $i >/tmp/fed; sleep 0.05
+        seq $((i + 1)) $((i + 100)); i=$((i + 100)); echo $i >/tmp/fed.new; mv /tmp/fed.new /tmp/fed; sleep 0.05
       done | sluice produce words 2>&1' >/dev/null
 }
 fed() { docker exec "$load" cat /tmp/fed 2>/dev/null || echo 0; }
