@@ -7,13 +7,16 @@
 
 namespace sluice {
 
-/// A rule that the broker can be made to break, to prove that the simulation notices. Only a build
-/// with SLUICE_MUTATIONS can; in every other one mutated() is false before the compiler looks.
+/// A rule that the broker can be made to break, to prove that the simulation notices. Only what is
+/// compiled with SLUICE_MUTATIONS can, which is a test's (tests/simulated/CMakeLists.txt);
+/// elsewhere mutated() is false before the compiler looks.
 enum class Mutation : uint8_t {
   none,
   skip_truncation,           ///< a follower's log need not go on from the leader's
   truncate_to_watermark,     ///< a follower cuts to its high watermark as soon as it follows
-  keep_fenced_epoch,         ///< a follower takes what a leader of another epoch sent
+  ignore_epoch,              ///< what was said in another epoch of a leader counts as well
+  reuse_epoch,               ///< a new leader goes on in the epoch of the one before
+  ignore_incarnation,        ///< what a broker said before it started again counts as well
   unbounded_watermark,       ///< a follower's high watermark may be beyond its log
   elect_anyone,              ///< also replicas out of sync may lead
   ack_before_replication,    ///< who asks for all is answered by the leader alone
@@ -31,11 +34,13 @@ enum class Mutation : uint8_t {
   forget_metadata,           ///< the metadata log is written and not synced
 };
 
-inline constexpr std::array<std::string_view, 19> kMutationNames = {
+inline constexpr std::array<std::string_view, 21> kMutationNames = {
     "none",
     "skip_truncation",
     "truncate_to_watermark",
-    "keep_fenced_epoch",
+    "ignore_epoch",
+    "reuse_epoch",
+    "ignore_incarnation",
     "unbounded_watermark",
     "elect_anyone",
     "ack_before_replication",

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# build.sh [release|debug|asan|tsan|fuzz|mutations] [TARGET...]: installs what is missing, configures and builds; binaries are in
+# build.sh [release|debug|asan|tsan|fuzz] [TARGET...]: installs what is missing, configures and builds; binaries are in
 # build/<preset>/bin. Without targets, release builds only sluiced and sluice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 preset=${1:-release}
 case "$preset" in
-  release | debug | asan | tsan | fuzz | mutations) ;;
-  *) echo "build.sh: there is no preset '$preset'; take release, debug, asan, tsan, fuzz or mutations" >&2; exit 2 ;;
+  release | debug | asan | tsan | fuzz) ;;
+  *) echo "build.sh: there is no preset '$preset'; take release, debug, asan, tsan or fuzz" >&2; exit 2 ;;
 esac
 shift || true
 targets=("$@")

@@ -78,11 +78,12 @@ step "asan: unit tests" run asan -L quick -j2
 # What the crash tests say they visited; ctest shows it only of failures.
 grep -hE 'states checked' build/asan/Testing/Temporary/LastTest.log || true
 if [ "$only" = all ]; then
-  step "release: build" scripts/build.sh release sluiced sluice sim cluster_test faults_test sluice_load sluice_cluster_load sluice_micro
+  step "release: build" scripts/build.sh release sluiced sluice sim mutated_sim cluster_test faults_test sluice_load sluice_cluster_load sluice_micro
   step "clang-tidy" scripts/check-tidy.sh
   step "release: simulated clusters of 3" scripts/simulate.sh build/release/bin/sim "$seeds" --brokers 3
   step "release: simulated clusters of 5" \
     scripts/simulate.sh build/release/bin/sim "$seeds_of_5" --brokers 5
+  step "release: broken rules are noticed" env SLUICE_NO_BUILD=1 scripts/mutation-check.sh
   step "release: real processes" run release -L cluster -j1
   step "release: faults on hosts and disks of their own" scripts/test-faults.sh ${SLUICE_LONG:+long}
   step "release: instructions of a produce and a fetch" bench/ratchet.sh
@@ -93,9 +94,8 @@ if [ "$only" = all ]; then
   step "fuzz: native frames" fuzz native $((fuzz_seconds / 2))
   step "install: the client as a package" scripts/test-install.sh
   step "power cut" scripts/test-power-cut.sh
-  # Each of these compiles everything once more.
+  # It compiles everything once more.
   if [ -n "${SLUICE_LONG:-}" ]; then
-    step "mutations: broken rules are noticed" scripts/mutation-check.sh
     step "docker" scripts/test-docker.sh
   fi
 fi

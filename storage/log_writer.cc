@@ -147,7 +147,8 @@ io::Task<bool> LogWriter::make_room(PendingAppend& append, size_t place) {
 /// Gives a client's or coordinator's batch its offsets and gathers it, unless it repeats an earlier
 /// one. Its outcome is final once it is written.
 Result<> LogWriter::admit(PendingAppend& append) {
-  if (append.request.leader_epoch != epoch_) return fail(Errc::fenced_leader_epoch);
+  const bool fenced = append.request.leader_epoch != epoch_ && !mutated(Mutation::ignore_epoch);
+  if (fenced) return fail(Errc::fenced_leader_epoch);
   record::BatchHeader& header = append.header;
   append.outcome->log_start = start_;
   header.base_offset = next_;

@@ -152,6 +152,7 @@ void count_epochs(const PartitionImage& before, PartitionImage& after) {
   ++after.partition_epoch;
   const bool replica_went =
       std::ranges::any_of(before.replicas, [&](NodeId id) { return !has(after.replicas, id); });
+  if (mutated(Mutation::reuse_epoch)) return;
   if (after.leader != before.leader || replica_went) ++after.leader_epoch;
 }
 

@@ -14,7 +14,7 @@ Result<> check_epochs(const PartitionImage& before, const InSyncChange& change, 
     return fail(Errc::not_leader, "broker " + std::to_string(before.leader.value()) +
                                       " leads the partition, not " + std::to_string(from.value()));
   }
-  if (change.leader_epoch != before.leader_epoch) {
+  if (change.leader_epoch != before.leader_epoch && !mutated(Mutation::ignore_epoch)) {
     const bool older = change.leader_epoch < before.leader_epoch;
     return fail(older ? Errc::fenced_leader_epoch : Errc::unknown_leader_epoch,
                 "the leader epoch is " + std::to_string(before.leader_epoch.value()) + ", not " +

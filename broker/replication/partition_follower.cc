@@ -26,7 +26,7 @@ MutableBytes behind(MutableBytes batches, Offset from) {
 Result<> Partition::check_follows(LeaderEpoch epoch) const {
   if (stopped()) return fail(stopped_because());
   const Leadership now = leadership();
-  const bool other = now.epoch != epoch && !mutated(Mutation::keep_fenced_epoch);
+  const bool other = now.epoch != epoch && !mutated(Mutation::ignore_epoch);
   if (now.leader == ports_.self || other) return fail(Errc::fenced_leader_epoch);
   return {};
 }
