@@ -36,6 +36,12 @@ void keep_newer_leaders(const TopicMetadata& known, TopicMetadata& said) {
 
 }  // namespace
 
+bool leader_moved(Errc code) {
+  return code == Errc::not_leader || code == Errc::fenced_leader_epoch ||
+         code == Errc::unknown_leader_epoch || code == Errc::unknown_topic_id ||
+         code == Errc::unknown_topic_or_partition;
+}
+
 Cluster::Cluster(io::Runtime& runtime, io::Loop& loop, ClientOptions options)
     : runtime_(runtime), loop_(loop), options_(std::move(options)) {}
 
@@ -268,6 +274,12 @@ Duration Cluster::backoff(uint32_t attempt) {
   const auto jitter =
       static_cast<int64_t>(runtime_.random.below(static_cast<uint64_t>(full.count()) * 2 / 5 + 1));
   return full * 4 / 5 + Duration(jitter);
+}
+
+Duration Cluster::pause_before_looking(uint32_t attempt) {
+  if (attempt <= 1) return {};
+  if (attempt <= 3) return backoff(1) / (attempt == 2 ? 4 : 2);
+  return backoff(std::min(attempt - 3, 2u));
 }
 
 io::Task<void> Cluster::shut_down() {

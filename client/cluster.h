@@ -31,6 +31,9 @@ struct TopicMetadata {
   TimePoint fetched_at{};
 };
 
+/// Whether a broker that was asked as the leader says that it is not, or not in that epoch.
+bool leader_moved(Errc code);
+
 /// The cluster as a client sees it: brokers, the topics it asked for, and one shared connection a
 /// broker. On its loop only.
 class Cluster {
@@ -72,6 +75,10 @@ class Cluster {
 
   /// How long to wait before try number `attempt` (from 1), with jitter.
   Duration backoff(uint32_t attempt);
+  /// The same before looking for a partition's leader, which moved or went away: none before the
+  /// first look, and short ones, as another leads within milliseconds of a planned change and a
+  /// second of a crash. Looks of many partitions of a topic share one request.
+  Duration pause_before_looking(uint32_t attempt);
 
   /// Closes all connections; nothing may be under way.
   io::Task<void> shut_down();

@@ -107,18 +107,33 @@ TEST_F(FailoverTest, AProducerThatIsRefusedLooksForTheLeaderAgainAndPauses) {
   for (const Errc refusal :
        {Errc::not_leader, Errc::fenced_leader_epoch, Errc::unknown_leader_epoch}) {
     broker.refusal = refusal;
-    broker.faults = {refuse, refuse, refuse};
+    broker.faults = {refuse, refuse, refuse, refuse, refuse};
     const int asked = broker.metadatas + second.metadatas;
     const int produced = broker.produces;
     const auto before = sim.now();
     ASSERT_TRUE(send("b"));
     ASSERT_TRUE(flush());
     EXPECT_TRUE(delivered("b"));
-    EXPECT_EQ(broker.produces - produced, 4);
-    EXPECT_GE(broker.metadatas + second.metadatas - asked, 3);
-    // Of 10, 20 and 40 ms, with jitter.
-    EXPECT_GE(sim.now() - before, 56ms);
+    EXPECT_EQ(broker.produces - produced, 6);
+    EXPECT_GE(broker.metadatas + second.metadatas - asked, 5);
+    // Of 0, 2.5, 5, 10 and 20 ms, with jitter.
+    EXPECT_GE(sim.now() - before, 30ms);
   }
+}
+
+TEST_F(FailoverTest, ALeaderThatMovedIsFollowedWithoutAPause) {
+  options.retry_backoff = options.retry_backoff_longest = Milliseconds(10'000);
+  ASSERT_TRUE(send("a"));
+  ASSERT_TRUE(flush());
+  ASSERT_TRUE(assign());
+  EXPECT_THAT(*poll(1), ElementsAre("0:a"));
+  fail_over(0);
+  const auto before = sim.now();
+  ASSERT_TRUE(send("b"));
+  ASSERT_TRUE(flush());
+  EXPECT_THAT(*poll(1, Milliseconds(20'000)), ElementsAre("0:b"));
+  EXPECT_LT(sim.now() - before, 1s);
+  EXPECT_THAT(second.values("t", 0), ElementsAre("a", "b"));
 }
 
 TEST_F(FailoverTest, AnyBrokerSendsAProducerAndAConsumerToTheLeader) {

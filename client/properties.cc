@@ -18,8 +18,10 @@ SettingsTable<ClientOptions> make_client_properties() {
             between(Milliseconds(1), hours(1)));
   table.add("socket.connection.setup.timeout.ms", &O::connect_timeout,
             "How long connecting may take.", between(Milliseconds(1), hours(1)));
-  table.add("retry.backoff.ms", &O::retry_backoff, "The pause before the first retry.",
-            between(Milliseconds(1), hours(1)));
+  table.add(
+      "retry.backoff.ms", &O::retry_backoff,
+      "The pause before the first retry; where a leader moved, another is looked for without one.",
+      between(Milliseconds(1), hours(1)));
   table.add("retry.backoff.max.ms", &O::retry_backoff_longest, "The longest pause between retries.",
             between(Milliseconds(1), hours(1)));
   table.add("metadata.max.age.ms", &O::metadata_max_age,

@@ -24,12 +24,6 @@ Result<Offset> offset_said(const native::ListOffsetsResponse& said, int at, bool
   return Offset(found >= 0 ? found : said.partitions(at).offset());
 }
 
-bool leader_moved(Errc code) {
-  return code == Errc::not_leader || code == Errc::fenced_leader_epoch ||
-         code == Errc::unknown_leader_epoch || code == Errc::unknown_topic_id ||
-         code == Errc::unknown_topic_or_partition;
-}
-
 }  // namespace
 
 void Fetcher::stop() {
@@ -43,7 +37,10 @@ void Fetcher::stop() {
 }
 
 void Fetcher::put_off(AssignedPartition& partition) {
-  partition.retry_at = now() + cluster_.backoff(++partition.failures);
+  const uint32_t attempt = ++partition.failures;
+  const bool is_led = partition.leader.value() >= 0;
+  partition.retry_at =
+      now() + (is_led ? cluster_.backoff(attempt) : cluster_.pause_before_looking(attempt));
 }
 
 std::vector<Fetcher::Unplaced> Fetcher::unplaced(std::optional<TimePoint>& retry_at) {

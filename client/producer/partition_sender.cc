@@ -25,6 +25,13 @@ int32_t sequence_after(int32_t base, int32_t records) {
                               0x7fffffffu);
 }
 
+/// What a leader says, or no longer says, when another one takes over.
+bool gives_way(Errc code) {
+  return leader_moved(code) || code == Errc::outcome_unknown || code == Errc::shutting_down ||
+         code == Errc::connection_closed || code == Errc::connection_failed ||
+         code == Errc::connection_refused;
+}
+
 bool succeeded(const Batch& batch) { return batch.outcome && *batch.outcome; }
 
 }  // namespace
@@ -107,7 +114,12 @@ void PartitionSender::failed(Error why) {
   ++failures_;
   // A gap was to be expected once something was given up: the first time costs no pause.
   const bool at_once = renew_identity_ && failures_ == 1;
-  resume_at_ = at_once ? now() : now() + ports_.cluster.backoff(failures_);
+  const bool looks = gives_way(last_failure_->code());
+  resume_at_ = now();
+  if (!at_once) {
+    resume_at_ +=
+        looks ? ports_.cluster.pause_before_looking(failures_) : ports_.cluster.backoff(failures_);
+  }
 }
 
 void PartitionSender::give_up(Batch& batch) {
