@@ -41,6 +41,8 @@ class NodeClock final : public Clock {
   static constexpr Duration kWallEpoch = std::chrono::seconds(1'704'067'200);  // 2024-01-01 UTC
 
   static Duration scaled(int64_t value, int64_t by, int64_t per) {
+    int64_t product = 0;
+    if (!__builtin_mul_overflow(value, by, &product)) return Duration(product / per);
     return Duration(static_cast<int64_t>(static_cast<__int128>(value) * by / per));
   }
 

@@ -63,12 +63,25 @@ Result<size_t> SimConnection::room(size_t side) const {
   return capacity - self.unacknowledged;
 }
 
+Result<size_t> SimConnection::try_peek(size_t side, MutableBytes out) const {
+  const auto& self = sides_[side];
+  if (self.closed) return fail(Errc::connection_closed, "read from a closed socket");
+  if (self.received.empty()) {
+    if (self.failed) return fail(*self.failed);
+    if (self.ended || out.empty()) return 0;
+    return fail(Errc::would_block);
+  }
+  const size_t count = std::min(out.size(), self.received.size());
+  std::copy_n(self.received.begin(), count, out.begin());
+  return count;
+}
+
 Result<size_t> SimConnection::try_write(size_t side, std::span<const ByteView> parts) {
   ASSIGN_OR_RETURN(const size_t free, room(side));
   size_t total = 0;
   for (const ByteView part : parts) total += part.size();
   if (total == 0) return 0;
-  if (network_.draw_reset()) {
+  if (network_.draw_reset() || (side == 1 && network_.draw_lost_answer())) {
     reset("reset by chance");
     return fail(*sides_[side].failed);
   }
@@ -109,6 +122,31 @@ io::Task<Result<>> SimConnection::wait_for(std::shared_ptr<SimConnection> self, 
     if (auto now = self->waited(side, what)) co_return std::move(*now);
     co_await Park{*self, side, what};
   }
+}
+
+struct SimConnection::Deadline final : io::Timer {
+  explicit Deadline(SimConnection& of, size_t of_side) : connection(of), side(of_side) {}
+  void fire() override {
+    passed = true;
+    connection.wake(side, Wait::read);
+  }
+  SimConnection& connection;
+  const size_t side;
+  bool passed = false;
+};
+
+io::Task<Result<>> SimConnection::readable_by(size_t side, TimePoint deadline) {
+  const auto self = shared_from_this();
+  io::Loop& loop = *io::Loop::current();
+  Deadline timer(*this, side);
+  loop.arm(timer, deadline);
+  auto now = waited(side, Wait::read);
+  while (!now && !timer.passed) {
+    co_await Park{*this, side, Wait::read};
+    now = waited(side, Wait::read);
+  }
+  if (timer.armed()) loop.disarm(timer);
+  co_return now ? std::move(*now) : Result<>(fail(Errc::timed_out));
 }
 
 void SimConnection::set_read_threshold(size_t side, size_t bytes) {
@@ -192,7 +230,8 @@ void SimConnection::schedule_arrival(size_t to, Duration delay) {
 }
 
 void SimConnection::arrive(size_t to) {
-  if (network_.is_cut(sides_[other(to)].host, sides_[to].host)) return;  // until resend()
+  if (sides_[to].stalled || network_.is_cut(sides_[other(to)].host, sides_[to].host))
+    return;  // until resend()
   auto& incoming = sides_[to].incoming;
   while (!incoming.empty() && incoming.front().due <= network_.now()) {
     Packet packet = std::move(incoming.front());
@@ -228,6 +267,17 @@ void SimConnection::take(size_t to, Packet packet) {
   if (readable(self)) wake(to, Wait::read);
 }
 
+void SimConnection::stall(std::string_view from, std::string_view to, bool held) {
+  for (size_t side = 0; side < 2; ++side) {
+    if (sides_[other(side)].host == from && sides_[side].host == to) sides_[side].stalled = held;
+  }
+  if (!held) resend();
+}
+
+void SimConnection::end_stall() {
+  for (Side& side : sides_) side.stalled = false;
+}
+
 void SimConnection::resend() {
   for (size_t side = 0; side < 2; ++side) {
     if (sides_[side].incoming.empty()) continue;
@@ -237,7 +287,7 @@ void SimConnection::resend() {
 }
 
 void SimSocket::attach(io::Loop& loop) {
-  CHECK(loop_ == nullptr, "a socket is attached once");
+  CHECK(loop_ == nullptr, "a socket is attached to one loop at a time");
   loop_ = &loop;
   connection_->attach(side_, loop);
 }
@@ -272,6 +322,21 @@ Result<size_t> SimSocket::try_send_file(io::File& file, uint64_t position, size_
 io::Task<Result<>> SimSocket::readable() {
   check_loop();
   return connection_->wait(side_, SimConnection::Wait::read);
+}
+
+io::Task<Result<>> SimSocket::readable_by(TimePoint deadline) {
+  check_loop();
+  return connection_->readable_by(side_, deadline);
+}
+
+Result<size_t> SimSocket::try_peek(MutableBytes out) {
+  check_loop();
+  return connection_->try_peek(side_, out);
+}
+
+void SimSocket::detach() {
+  check_loop();
+  loop_ = nullptr;
 }
 
 io::Task<Result<>> SimSocket::writable() {

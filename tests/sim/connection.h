@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "io/network.h"
+#include "io/movable_socket.h"
 
 namespace sluice::sim {
 
@@ -32,10 +32,12 @@ class SimConnection : public std::enable_shared_from_this<SimConnection> {
 
   void attach(size_t side, io::Loop& loop);
   Result<size_t> try_read(size_t side, MutableBytes out);
+  Result<size_t> try_peek(size_t side, MutableBytes out) const;
   Result<size_t> try_write(size_t side, std::span<const ByteView> parts);
   /// Bytes that a write would take now; the error that a write would give when it is none.
   Result<size_t> room(size_t side) const;
   io::Task<Result<>> wait(size_t side, Wait what);
+  io::Task<Result<>> readable_by(size_t side, TimePoint deadline);
   void set_read_threshold(size_t side, size_t bytes);
   /// The peer reads what is on its way and then the end; with bytes left unread here, a reset.
   void close(size_t side);
@@ -46,7 +48,10 @@ class SimConnection : public std::enable_shared_from_this<SimConnection> {
   void reset(std::string_view why);
   /// The host of `side` is no more; `silently`: without a packet to tell the peer.
   void host_died(const std::string& host, bool silently);
-  /// Packets that a cut held back are sent again.
+  /// Holds back what goes from one host to the other, or no longer does.
+  void stall(std::string_view from, std::string_view to, bool held);
+  void end_stall();
+  /// Packets that were held back are sent again.
   void resend();
 
  private:
@@ -63,6 +68,7 @@ class SimConnection : public std::enable_shared_from_this<SimConnection> {
     io::Loop* loop = nullptr;
     std::array<std::coroutine_handle<>, 2> waiting{};  // by Wait
     std::deque<Packet> incoming;
+    bool stalled = false;
     std::vector<std::byte> received;
     size_t read_threshold = 1;
     size_t unacknowledged = 0;  // bytes written by this side and not known to be read
@@ -72,6 +78,7 @@ class SimConnection : public std::enable_shared_from_this<SimConnection> {
     std::optional<Error> failed;
   };
   struct Park;
+  struct Deadline;
 
   static size_t other(size_t side) { return 1 - side; }
   static io::Task<Result<>> wait_for(std::shared_ptr<SimConnection> self, size_t side, Wait what);
@@ -92,7 +99,7 @@ class SimConnection : public std::enable_shared_from_this<SimConnection> {
 };
 
 /// One side of a connection, as the programs of a node hold it.
-class SimSocket final : public io::Socket {
+class SimSocket final : public io::MovableSocket {
  public:
   SimSocket(std::shared_ptr<SimConnection> connection, size_t side)
       : connection_(std::move(connection)), side_(side) {}
@@ -105,6 +112,9 @@ class SimSocket final : public io::Socket {
                                bool more) override;
   io::Task<Result<>> readable() override;
   io::Task<Result<>> writable() override;
+  io::Task<Result<>> readable_by(TimePoint deadline) override;
+  Result<size_t> try_peek(MutableBytes out) override;
+  void detach() override;
   void set_read_threshold(size_t bytes) override;
   void close() override { connection_->close(side_); }
   const io::Endpoint& peer() const override { return connection_->end(1 - side_); }

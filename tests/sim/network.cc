@@ -16,6 +16,14 @@ void SimNetwork::heal(std::string_view from, std::string_view to) {
   for_each_connection([](SimConnection& connection) { connection.resend(); });
 }
 
+void SimNetwork::stall(std::string_view from, std::string_view to) {
+  for_each_connection([&](SimConnection& connection) { connection.stall(from, to, true); });
+}
+
+void SimNetwork::unstall(std::string_view from, std::string_view to) {
+  for_each_connection([&](SimConnection& connection) { connection.stall(from, to, false); });
+}
+
 void SimNetwork::partition(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   for (const auto& left : a) {
     for (const auto& right : b) {
@@ -27,7 +35,10 @@ void SimNetwork::partition(const std::vector<std::string>& a, const std::vector<
 
 void SimNetwork::heal_all() {
   cuts_.clear();
-  for_each_connection([](SimConnection& connection) { connection.resend(); });
+  for_each_connection([](SimConnection& connection) {
+    connection.end_stall();
+    connection.resend();
+  });
 }
 
 void SimNetwork::reset(std::string_view a, std::string_view b) {
@@ -60,6 +71,10 @@ size_t SimNetwork::draw_part(size_t most) {
 
 bool SimNetwork::draw_reset() {
   return options_.reset_one_in != 0 && random_.one_in(options_.reset_one_in);
+}
+
+bool SimNetwork::draw_lost_answer() {
+  return options_.lose_answer_one_in != 0 && random_.one_in(options_.lose_answer_one_in);
 }
 
 bool SimNetwork::is_up(std::string_view host) const {

@@ -29,6 +29,9 @@ struct NetworkOptions {
   uint64_t split_one_in = 8;
   /// One in so many writes resets its connection; 0: none.
   uint64_t reset_one_in = 0;
+  /// One in so many writes of who accepted resets its connection: what was asked for is done, the
+  /// answer is lost, and who asked may ask again; 0: none.
+  uint64_t lose_answer_one_in = 0;
 };
 
 /// How a node dies: a killed process's system resets its connections, after a power cut nothing is
@@ -52,6 +55,12 @@ class SimNetwork {
   /// Cuts both ways between every host of `a` and every host of `b`.
   void partition(const std::vector<std::string>& a, const std::vector<std::string>& b);
   void heal_all();
+  /// What is on its way from one host to another by the connections that are there now, and is sent
+  /// on them later, is held back until unstall() or heal_all(): a route that is gone. New
+  /// connections find another, so that what the old ones hold arrives late, behind what was said
+  /// after it; also when they were closed meanwhile.
+  void stall(std::string_view from, std::string_view to);
+  void unstall(std::string_view from, std::string_view to);
   /// Resets every connection between two hosts.
   void reset(std::string_view a, std::string_view b);
   bool is_cut(std::string_view from, std::string_view to) const;
@@ -64,6 +73,7 @@ class SimNetwork {
   /// How much of `most` (at least 1) a read, a write or a packet takes.
   size_t draw_part(size_t most);
   bool draw_reset();
+  bool draw_lost_answer();
   bool is_up(std::string_view host) const;
 
  private:

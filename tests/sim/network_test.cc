@@ -133,6 +133,40 @@ TEST_F(SimNetworkTest, ACutIsOneWay) {
   simulator_.settle();
 }
 
+TEST_F(SimNetworkTest, WhatAStallHoldsArrivesBehindWhatANewConnectionSaid) {
+  connect();
+  simulator_.network().stall("a", "b");
+  ASSERT_TRUE(send("old").has_value());
+  pair_.client->close();
+  Pair old = std::move(pair_);
+  old.listener->close();
+  connect();
+  start_draining();
+  ASSERT_TRUE(send("new").has_value());
+  simulator_.run_for(1h);
+  EXPECT_EQ(received_, "new");
+  pair_.client->close();
+  simulator_.settle();
+  simulator_.network().heal_all();
+  std::string late;
+  simulator_.start_on(b_.executor().control(), drain(*old.server, late, end_));
+  simulator_.settle();
+  EXPECT_EQ(late, "old");
+}
+
+TEST_F(SimNetworkTest, ALostAnswerLeavesWhatWasAskedForDone) {
+  connect();
+  start_draining();
+  simulator_.network().set_options({.lose_answer_one_in = 1});
+  ASSERT_TRUE(send("do this").has_value());
+  simulator_.run_for(1s);
+  EXPECT_EQ(received_, "do this");
+  const auto answer =
+      simulator_.run_on(b_.executor().control(), write(*pair_.server, "it is done"));
+  EXPECT_EQ(answer.error(), Errc::connection_closed);
+  EXPECT_EQ(send("again").error(), Errc::connection_closed);
+}
+
 TEST_F(SimNetworkTest, AResetEndsBothSides) {
   connect();
   start_draining();

@@ -10,6 +10,8 @@ namespace {
 
 /// A loop's id is its node's and its index.
 constexpr int kNodeShift = 16;
+/// No run comes to a time so far ahead, which a clock can still tell.
+constexpr Duration kNever = std::chrono::hours(24 * 365 * 10);
 
 }  // namespace
 
@@ -22,14 +24,21 @@ SimLoop::~SimLoop() { std::erase(scheduler_.loops_, this); }
 
 void SimLoop::pause_until(TrueTime time) { busy_until_ = std::max(busy_until_, time); }
 
-std::optional<TrueTime> SimLoop::next_step(TrueTime now) const {
-  TrueTime at = now;
-  if (ready_.empty()) {
-    const auto timer = timers_.next();
-    if (!timer) return std::nullopt;
-    if (*timer > clock_.at(now)) at = clock_.when(*timer);
+const std::optional<TrueTime>& SimLoop::due() {
+  if (knows_due_) return due_;
+  knows_due_ = true;
+  due_.reset();
+  if (const auto timer = timers_.next()) {
+    const TimePoint shown = clock_.now();
+    due_ = *timer <= shown ? scheduler_.now_ : clock_.when(std::min(*timer, shown + kNever));
   }
-  return std::max(at, busy_until_);
+  return due_;
+}
+
+std::optional<TrueTime> SimLoop::next_step(TrueTime now) {
+  if (!ready_.empty()) return std::max(now, busy_until_);
+  if (!due()) return std::nullopt;
+  return std::max({now, *due_, busy_until_});
 }
 
 void SimLoop::step(Random& random) {
@@ -42,6 +51,7 @@ void SimLoop::step(Random& random) {
 
   Loop* const before = set_current(this);
   if (choice == ready_.size()) {
+    knows_due_ = false;
     timers_.take_due(now())->fire();
   } else {
     const auto resume = ready_[choice];

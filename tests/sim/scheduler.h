@@ -32,8 +32,14 @@ class SimLoop final : public io::Loop {
   size_t index() const override { return index_; }
   TimePoint now() const override { return clock_.now(); }
   void post(std::coroutine_handle<> resume) override { ready_.push_back(resume); }
-  void arm(io::Timer& timer, TimePoint at) override { timers_.arm(timer, at); }
-  void disarm(io::Timer& timer) override { timers_.disarm(timer); }
+  void arm(io::Timer& timer, TimePoint at) override {
+    timers_.arm(timer, at);
+    knows_due_ = false;
+  }
+  void disarm(io::Timer& timer) override {
+    timers_.disarm(timer);
+    knows_due_ = false;
+  }
 
   /// Runs nothing before that time: a core taken away, a long collection, a stopped process.
   void pause_until(TrueTime time);
@@ -41,8 +47,10 @@ class SimLoop final : public io::Loop {
  private:
   friend class Scheduler;
   /// When it can take its next step, at the earliest `now`; none when it has nothing to do.
-  std::optional<TrueTime> next_step(TrueTime now) const;
+  std::optional<TrueTime> next_step(TrueTime now);
   void step(Random& random);
+  /// When the first timer is; the same until one is armed or disarmed.
+  const std::optional<TrueTime>& due();
 
   const NodeClock& clock_;
   Scheduler& scheduler_;
@@ -50,6 +58,8 @@ class SimLoop final : public io::Loop {
   const uint64_t id_;
   std::vector<std::coroutine_handle<>> ready_;
   io::TimerQueue timers_;
+  std::optional<TrueTime> due_;
+  bool knows_due_ = false;
   TrueTime busy_until_{};
 };
 
