@@ -355,7 +355,15 @@ io::Task<void> ControlPlane::hand_over(TimePoint deadline) {
   while (!may_stop_ && !stopping_) {
     if (!co_await changed_.wait(changed_.ticket(), deadline)) break;
   }
-  // The next leader of the metadata need not wait for an election time-out.
+  co_await hand_over_log();
+}
+
+void ControlPlane::hand_over_metadata() {
+  if (log_ != nullptr && !stopping_) running_.start(hand_over_log());
+}
+
+/// The next leader of the metadata need not wait for an election time-out.
+io::Task<void> ControlPlane::hand_over_log() {
   const RaftLog::Status status = log_->status();
   if (!status.leads) co_return;
   NodeId best{-1};

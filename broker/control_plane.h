@@ -98,6 +98,9 @@ class ControlPlane final : public InSyncPort,
   void interrupt();
   /// Until what it leads is led by others as far as there are such.
   io::Task<void> hand_over(TimePoint deadline);
+  /// Another voter leads the metadata soon, where this one does; for who works on this broker and
+  /// does not want to wait for an election.
+  void hand_over_metadata();
   /// Whatever waits for the cluster ends soon, also join(). The disk is released by the destructor.
   io::Task<void> stop();
 
@@ -125,6 +128,7 @@ class ControlPlane final : public InSyncPort,
   io::Task<Result<>> drain(NodeId node, bool undo) override;
   void send(NodeId to, std::vector<std::byte> message) override;
 
+  io::Task<void> hand_over_log();
   io::Task<Result<>> open_log(const Founding& founding);
   void start_reunion();
   void refused(const Error& why);

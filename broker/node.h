@@ -67,6 +67,8 @@ class Node {
   /// For who embeds a broker, in place of a front end.
   Services services();
   const MetadataStore& metadata() const { return store_; }
+  /// After start(): another voter leads the metadata soon, where this one does.
+  void hand_over_metadata() { control_.hand_over_metadata(); }
   const PartitionTable& partitions() const { return table_; }
   MetricsRegistry& metrics() { return metrics_; }
 

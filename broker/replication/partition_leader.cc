@@ -43,7 +43,8 @@ void Partition::follower_fetched(const FollowerFetch& fetch, TimePoint now) {
   {
     auto state = state_.lock();
     if (!state->leads || state->replicas == nullptr) return;
-    if (fetch.leader_epoch && *fetch.leader_epoch != leadership().epoch) return;
+    const bool other = fetch.leader_epoch && *fetch.leader_epoch != leadership().epoch;
+    if (other && !mutated(Mutation::ignore_epoch)) return;
     // What is before the offset was found to be the leader's own; nothing else is known of.
     const ReplicaEnds ends{.log_end = fetch.offset,
                            .synced_end = std::min(fetch.synced_end, fetch.offset),
@@ -115,7 +116,8 @@ void Partition::in_sync_answered(const InSyncChange& change,
   {
     auto state = state_.lock();
     if (!state->leads || state->replicas == nullptr) return;
-    if (leadership().epoch != change.leader_epoch) return;
+    const bool of_other = leadership().epoch != change.leader_epoch;
+    if (of_other && !mutated(Mutation::ignore_epoch)) return;
     state->replicas->answered(change.partition_epoch, partition_epoch);
     too_few_in_sync_.store(state->replicas->has_too_few(), std::memory_order_relaxed);
     moved = raise(*state, wakes);

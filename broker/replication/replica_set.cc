@@ -80,7 +80,7 @@ Result<> ReplicaSet::admit(NodeId node, uint64_t broker_epoch) const {
     return fail(Errc::unknown_topic_or_partition, "broker " + std::to_string(node.value()) +
                                                       " has no replica of this partition, as yet");
   }
-  if (broker_epoch < follower->broker_epoch) {
+  if (broker_epoch < follower->broker_epoch && !mutated(Mutation::ignore_incarnation)) {
     return fail(Errc::fenced_leader_epoch,
                 "broker " + std::to_string(node.value()) + " has started again since its epoch " +
                     std::to_string(broker_epoch) + "; this is an old connection of it");
@@ -93,7 +93,7 @@ void ReplicaSet::fetched(NodeId node, uint64_t broker_epoch, ReplicaEnds ends, O
   const auto follower = std::ranges::find(followers_, node, &Follower::node);
   if (follower == followers_.end()) return;
   // Admitted before the broker started again, and late.
-  if (broker_epoch < follower->broker_epoch) return;
+  if (broker_epoch < follower->broker_epoch && !mutated(Mutation::ignore_incarnation)) return;
   if (broker_epoch > follower->broker_epoch) {
     follower->broker_epoch = broker_epoch;
     follower->leader_end_then = Offset{-1};

@@ -98,7 +98,8 @@ void BrokerMachine::launch(std::optional<Duration> life) {
   CHECK(!on(), "a machine boots while it is off");
   put_boot_id();
   history_.note("boot " + name_ + ", time " + std::to_string(++boots_));
-  node_ = &simulator_.add_node(name_, {.disk = disk_, .wall_skew = wall_skew_});
+  node_ = &simulator_.add_node(
+      name_, {.disk = disk_, .clock_drift_ppm = drift_ppm_, .wall_skew = wall_skew_});
   given_up_ = life_over_early_ = false;
   started_.reset();
   SimNode* const node = node_;
@@ -153,6 +154,15 @@ Result<> BrokerMachine::shut_down() {
   disk_ = node_->disk().image();
   node_->kill(Death::process);
   return stopped;
+}
+
+void BrokerMachine::hand_over_metadata() {
+  const auto ask = [](BrokerMachine& machine, const SimNode* node) -> io::Task<void> {
+    // It may have died before its turn came.
+    if (machine.node_ == node && machine.alive()) machine.broker_->hand_over_metadata();
+    co_return;
+  };
+  simulator_.start_on(node_->executor().control(), ask(*this, node_));
 }
 
 void BrokerMachine::kill() {

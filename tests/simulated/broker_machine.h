@@ -42,6 +42,8 @@ class BrokerMachine {
   std::optional<Error> start_error() const;
   /// Ends the broker as an operator would. Once it started.
   Result<> shut_down();
+  /// Has another broker lead the metadata soon, where this one does.
+  void hand_over_metadata();
   /// The process dies now, the disk keeps everything.
   void kill();
   /// While it is off: flips a bit or zeroes a piece of a file somewhere below its directory, in a
@@ -65,6 +67,8 @@ class BrokerMachine {
   /// What the disk holds while the machine is off.
   const DiskImage& disk() const { return disk_; }
   void set_wall_skew(Duration skew) { wall_skew_ = skew; }
+  /// How fast its clocks go from the next launch on.
+  void set_drift(int64_t ppm) { drift_ppm_ = ppm; }
 
  private:
   class Sink;
@@ -82,6 +86,7 @@ class BrokerMachine {
   /// Before it went bad.
   DiskImage sound_disk_;
   Duration wall_skew_{};
+  int64_t drift_ppm_ = 0;
   uint32_t boots_ = 0;
   uint32_t power_cuts_ = 0;
   SimNode* node_ = nullptr;

@@ -178,6 +178,36 @@ void ClusterNemesis::shape_network() {
   simulator_.network().set_options(options);
 }
 
+/// What some brokers and a client say to a broker on the connections that they have arrives late,
+/// behind what they say anew: also what they said before they died.
+void ClusterNemesis::stall() {
+  const auto order = shuffled();
+  const std::string& victim = order[0]->name();
+  std::vector<std::string> sources;
+  const size_t brokers = 1 + simulator_.random().below(order.size() - 1);
+  for (size_t i = 1; i <= brokers; ++i) sources.push_back(order[i]->name());
+  sources.push_back(clients_[simulator_.random().below(clients_.size())]->name());
+  const Duration held = 500ms + draw(8s);
+  std::string text =
+      "for " + std::to_string(held / 1ms) + " ms what is on its way to " + victim + " stalls, from";
+  SimNetwork& network = simulator_.network();
+  for (const std::string& source : sources) {
+    text += " " + source;
+    network.stall(source, victim);
+    network.call_after(held, [&network, source, victim] { network.unstall(source, victim); });
+  }
+  history_.note(text);
+}
+
+/// What is asked for is done, and asked for again.
+void ClusterNemesis::lose_answers() {
+  NetworkOptions options = simulator_.network().options();
+  options.lose_answer_one_in = 5 + simulator_.random().below(60);
+  history_.note("network: one in " + std::to_string(options.lose_answer_one_in) +
+                " answers is lost");
+  simulator_.network().set_options(options);
+}
+
 void ClusterNemesis::slow_disk() {
   BrokerMachine* victim = draw_running();
   if (victim == nullptr) return;
@@ -277,6 +307,14 @@ void ClusterNemesis::black_out() {
   simulator_.run_for(std::max(asleep, Duration::zero()) + 1s + draw(1s));
   history_.begin_era();
   start_all();
+}
+
+/// As an operator may before the leader of the metadata is worked on.
+void ClusterNemesis::hand_over() {
+  history_.note("the metadata is to have another leader");
+  for (BrokerMachine* broker : fleet_.members()) {
+    if (broker->ready()) broker->hand_over_metadata();
+  }
 }
 
 void ClusterNemesis::take_in() {

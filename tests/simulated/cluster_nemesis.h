@@ -33,7 +33,9 @@ class ClusterNemesis {
   void ring();
   void isolate();
   void cut_client();
+  void stall();
   void shape_network();
+  void lose_answers();
   void slow_disk();
   void fill_disk();
   void fail_sync();
@@ -43,6 +45,7 @@ class ClusterNemesis {
   void stop_one();
   void cut_power();
   void black_out();
+  void hand_over();
   void take_in();
   void rot();
   void start_all();

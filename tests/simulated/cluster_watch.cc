@@ -140,6 +140,8 @@ void ClusterWatch::look_at(Life& life, View& view, broker::Partition& partition)
   known->second = is_in_sync(view.key, life.id) ? ends.end : std::max(known->second, ends.end);
   if (is_first && truth.era > 0) truth.inherited = std::max(truth.inherited, ends.end);
   view.log_end = ends.end;
+  Offset& synced = truth.synced[life.id];
+  synced = std::min(std::max(synced, ends.synced_end), ends.end);
   if (view.leadership.leader == life.id) {
     const auto epoch = view.leadership.epoch;
     const auto [first, is_new] = leaders_.try_emplace({view.key, epoch}, life.id);
@@ -242,22 +244,39 @@ Offset ClusterWatch::end_of(NodeId id, const Key& key, const Truth& truth) const
   return broker->second->alive() && is_in_sync(key, id) ? end : std::max(had, end);
 }
 
+/// Of a replica that runs what it says, or said before it started again.
+Offset ClusterWatch::synced_of(NodeId id, const Key& key, const Truth& truth) const {
+  const auto known = truth.synced.find(id);
+  const Offset had = known == truth.synced.end() ? Offset(0) : known->second;
+  const auto broker = brokers_.find(id);
+  if (broker == brokers_.end() || !broker->second->on()) return had;
+  const auto replica = broker->second->partitions().find(key);
+  if (replica == nullptr) return had;
+  const storage::LogEnds ends = replica->log().ends();
+  return std::min(std::max(had, ends.synced_end), ends.end);
+}
+
 void ClusterWatch::check_copies(const Key& key, const Place& place, const Truth& truth) {
   const broker::PartitionImage* partition = newest(key);
   if (partition == nullptr) return;
   const size_t least =
       std::min(min_in_sync(*newest_->topic(key.topic_id)), partition->replicas.size());
+  const bool on_device = history_.is_synced(place.topic);
+  const auto kept_of = [&](NodeId id) {
+    return on_device ? synced_of(id, key, truth) : end_of(id, key, truth);
+  };
   const auto copies = std::ranges::count_if(
-      partition->replicas, [&](NodeId id) { return end_of(id, key, truth) >= truth.committed; });
+      partition->replicas, [&](NodeId id) { return kept_of(id) >= truth.committed; });
   if (static_cast<size_t>(copies) >= least) return;
   std::string ends;
   for (const NodeId id : partition->replicas) {
-    ends += " " + name_of(id) + ":" + text_of(end_of(id, key, truth)) +
+    ends += " " + name_of(id) + ":" + text_of(kept_of(id)) +
             (broker::has(partition->in_sync, id) ? " (in sync)" : "");
   }
   broken("committed are " + text_of(truth.committed) + " records of " + place.to_string() +
-         ", which " + std::to_string(copies) + " replicas have; " + std::to_string(least) +
-         " must; they have" + ends);
+         ", which " + std::to_string(copies) + " replicas have" +
+         (on_device ? " on their devices; " : "; ") + std::to_string(least) + " must; they have" +
+         ends);
 }
 
 void ClusterWatch::check_batches(const Life& life, View& view, Offset end, Truth& truth) {

@@ -22,7 +22,8 @@ namespace sluice::sim {
 ///
 /// - A partition has one leader in an epoch, as far as brokers act as leaders.
 /// - What brokers know of the cluster's metadata at one index is the same.
-/// - Who is in sync has everything committed; and so have `min.insync.replicas` replicas.
+/// - Who is in sync has everything committed; and so have `min.insync.replicas` replicas, on their
+///   devices where the topic flushes on every acknowledgement.
 /// - Below their high watermarks the logs of all replicas are the same, batch by batch, for ever.
 /// - A high watermark is not beyond its log; that of who leads and says so is not below that of a
 ///   leader before, and neither is where the log begins.
@@ -65,6 +66,8 @@ class ClusterWatch {
     /// Where each replica's log ended when it was last looked at; the highest while it is out of
     /// sync.
     std::map<NodeId, Offset> ends;
+    /// What each replica has said to be on its device, as far as its log goes.
+    std::map<NodeId, Offset> synced;
   };
   /// A partition on a broker that runs.
   struct View {
@@ -98,6 +101,7 @@ class ClusterWatch {
   void check_members(const Key& key, const Place& place, const Truth& truth);
   bool is_in_sync(const Key& key, NodeId id) const;
   Offset end_of(NodeId id, const Key& key, const Truth& truth) const;
+  Offset synced_of(NodeId id, const Key& key, const Truth& truth) const;
   void check_copies(const Key& key, const Place& place, const Truth& truth);
   void check_batches(const Life& life, View& view, Offset end, Truth& truth);
   void check_read(const std::string& reader, const Place& place, Offset offset);

@@ -10,6 +10,9 @@ namespace {
 
 std::string name_of(uint32_t id) { return "broker" + std::to_string(id); }
 
+/// Up to 2 % off, in microseconds a second: a hundred times what a bad clock is.
+int64_t draw_drift(Random& random) { return static_cast<int64_t>(random.below(40'001)) - 20'000; }
+
 }  // namespace
 
 Fleet::Fleet(Simulator& simulator, History& history, uint32_t brokers, bool newcomer) {
@@ -26,6 +29,7 @@ Fleet::Fleet(Simulator& simulator, History& history, uint32_t brokers, bool newc
       options.seeds = seeds;
     };
     machines_.push_back(std::make_unique<BrokerMachine>(simulator, history, name_of(id), adjust));
+    machines_.back()->set_drift(draw_drift(simulator.random()));
     if (id <= brokers) {
       members_.push_back(machines_.back().get());
     } else {
