@@ -297,6 +297,7 @@ io::Task<std::vector<Result<uint32_t>>> ControlPlane::alter(std::vector<InSyncCh
     partition.set_leader_epoch(change.leader_epoch.value());
     partition.set_partition_epoch(change.partition_epoch);
     for (const NodeId id : change.in_sync) partition.add_in_sync(id.value());
+    for (const uint64_t epoch : change.broker_epochs) partition.add_broker_epochs(epoch);
   }
   const TimePoint deadline = io::Loop::current()->now() + kForwardTimeout;
   const auto answer =

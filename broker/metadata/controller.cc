@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "base/mutation.h"
 #include "broker/metadata/balance.h"
 #include "broker/metadata/elections.h"
 #include "broker/metadata/in_sync_check.h"
@@ -27,11 +26,27 @@ Result<> check_epoch(const MetadataImage& image, NodeId id, uint64_t epoch) {
   if (broker == nullptr) {
     return fail(Errc::not_found, name + " is not registered; start it again");
   }
-  const bool older = epoch < broker->epoch;
-  if (broker->epoch == epoch || (older && mutated(Mutation::ignore_incarnation))) return {};
+  if (broker->epoch == epoch) return {};
   return fail(Errc::unknown_session,
               name + " is registered with epoch " + std::to_string(broker->epoch) + ", not " +
                   std::to_string(epoch) + "; another process with this node.id may have started");
+}
+
+/// The leader may not have heard yet that somebody who is to join has started again.
+Result<> check_joining(const MetadataImage& image, const PartitionImage& before,
+                       const InSyncChange& change) {
+  const size_t told = std::min(change.in_sync.size(), change.broker_epochs.size());
+  for (size_t i = 0; i < told; ++i) {
+    const NodeId id = change.in_sync[i];
+    const uint64_t heard = change.broker_epochs[i];
+    const BrokerImage* broker = image.broker(id);
+    if (has(before.in_sync, id) || heard == 0 || broker == nullptr) continue;
+    if (broker->epoch == heard) continue;
+    return fail(Errc::not_enough_replicas,
+                "broker " + std::to_string(id.value()) + " has started again since its epoch " +
+                    std::to_string(heard) + "; ask again when it has shown what it has");
+  }
+  return {};
 }
 
 struct Found {
@@ -236,6 +251,9 @@ Result<Controller::Altered> Controller::alter_in_sync(
     const PartitionImage& before = *found->partition;
     auto after = with_in_sync(before, change, from,
                               election_rules(defaults_, found->topic->configs), states);
+    if (auto joins = check_joining(image, before, change); after && !joins) {
+      after = fail(std::move(joins).error());
+    }
     if (!after) {
       altered.epochs.push_back(fail(std::move(after).error().with_context(
           found->topic->name + "-" + std::to_string(change.partition.value()))));

@@ -174,6 +174,27 @@ TEST(Controller, EachChangeOfTheInSyncSetsIsAnsweredByItself) {
   EXPECT_EQ(stale.error().code(), Errc::unknown_session);
 }
 
+TEST(Controller, WhoStartedAgainSinceItWasHeardDoesNotJoin) {
+  ControlledCluster cluster(2);
+  ASSERT_TRUE(cluster.create(1, {partition_of(nodes({1, 2}))}));
+  cluster.run(2s, {1});
+  ASSERT_EQ(cluster.partition(1).in_sync, nodes({1}));
+  const uint64_t before = cluster.epoch_of(2);
+  ASSERT_TRUE(cluster.register_broker(2));
+  cluster.run(1s, {1, 2});
+  const auto ask = [&](uint64_t heard_as) {
+    const PartitionImage now = cluster.partition(1);
+    const InSyncChange change{topic_id(1),         PartitionId{0}, now.leader_epoch,
+                              now.partition_epoch, nodes({1, 2}),  {0, heard_as}};
+    auto altered =
+        cluster.core->alter_in_sync(cluster.image, NodeId{1}, cluster.epoch_of(1), {change});
+    return altered->epochs.front();
+  };
+  // The leader decided by what the process before this one had.
+  EXPECT_EQ(ask(before).error().code(), Errc::not_enough_replicas);
+  EXPECT_TRUE(ask(cluster.epoch_of(2)).has_value());
+}
+
 TEST(Controller, ADrainedBrokerIsEmptyAfterItsReplicasCameInSyncElsewhere) {
   ControlledCluster cluster(3);
   ASSERT_TRUE(cluster.create(1, {partition_of(nodes({2, 1}))}));

@@ -16,6 +16,9 @@ struct InSyncChange {
   /// What the leader decided on; refused when the partition has another by now.
   uint32_t partition_epoch = 0;
   std::vector<NodeId> in_sync;
+  /// Of each of them, with which broker epoch the leader heard how far it is; 0 or missing: it did
+  /// not hear. Who joins must still be that process: the one after it may have lost records.
+  std::vector<uint64_t> broker_epochs = {};
 };
 
 }  // namespace sluice::broker

@@ -14,6 +14,7 @@ Result<std::vector<InSyncChange>> decode_changes(const native::AlterInSyncReques
     change.leader_epoch = LeaderEpoch{partition.leader_epoch()};
     change.partition_epoch = partition.partition_epoch();
     for (const int32_t node : partition.in_sync()) change.in_sync.emplace_back(node);
+    change.broker_epochs.assign(partition.broker_epochs().begin(), partition.broker_epochs().end());
   }
   return changes;
 }

@@ -106,7 +106,8 @@ std::optional<InSyncChange> Partition::propose_in_sync(TimePoint now,
                       .partition = key_.partition,
                       .leader_epoch = leadership().epoch,
                       .partition_epoch = state->replicas->partition_epoch(),
-                      .in_sync = std::move(*wanted)};
+                      .in_sync = std::move(*wanted),
+                      .broker_epochs = state->replicas->pending_epochs()};
 }
 
 void Partition::in_sync_answered(const InSyncChange& change,

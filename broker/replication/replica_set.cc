@@ -189,6 +189,11 @@ std::optional<std::vector<NodeId>> ReplicaSet::propose(Offset leader_end, Offset
     if (belongs) wanted.push_back(node);
   }
   if (std::ranges::is_permutation(wanted, in_sync_)) return std::nullopt;
+  pending_epochs_.clear();
+  for (const NodeId node : wanted) {
+    const Follower* follower = find(node);
+    pending_epochs_.push_back(follower == nullptr ? 0 : follower->broker_epoch);
+  }
   pending_ = std::move(wanted);
   in_flight_ = true;
   return pending_;

@@ -77,6 +77,8 @@ class ReplicaSet {
   using MayJoin = std::function<bool(NodeId, uint64_t broker_epoch)>;
   std::optional<std::vector<NodeId>> propose(Offset leader_end, Offset high_watermark,
                                              TimePoint now, const MayJoin& may_join);
+  /// With which broker epochs its members were heard when it was proposed; 0: not heard.
+  const std::vector<uint64_t>& pending_epochs() const { return pending_epochs_; }
   /// What became of the change that was proposed in this partition epoch.
   void answered(uint32_t decided_on, const Result<uint32_t>& new_epoch);
   /// The change in flight is to be asked for again.
@@ -126,6 +128,8 @@ class ReplicaSet {
   /// They may not join, however far they are.
   std::vector<NodeId> damaged_;
   std::optional<std::vector<NodeId>> pending_;
+  /// The same for every try: who starts again meanwhile has to show itself anew.
+  std::vector<uint64_t> pending_epochs_;
   bool in_flight_ = false;
   /// The controller knows better: its next image says what.
   bool refused_ = false;
