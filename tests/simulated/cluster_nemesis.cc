@@ -49,17 +49,35 @@ std::vector<BrokerMachine*> ClusterNemesis::shuffled() {
 
 bool ClusterNemesis::strike() {
   using Act = void (ClusterNemesis::*)();
-  static constexpr Act kActs[] = {&ClusterNemesis::divide_in_halves, &ClusterNemesis::bridge,
-                                  &ClusterNemesis::cut_one_way,      &ClusterNemesis::ring,
-                                  &ClusterNemesis::isolate,          &ClusterNemesis::cut_client,
-                                  &ClusterNemesis::shape_network,    &ClusterNemesis::slow_disk,
-                                  &ClusterNemesis::fill_disk,        &ClusterNemesis::fail_sync,
-                                  &ClusterNemesis::pause_node,       &ClusterNemesis::jump_clock,
-                                  &ClusterNemesis::kill_one,         &ClusterNemesis::kill_one,
-                                  &ClusterNemesis::stop_one,         &ClusterNemesis::cut_power,
-                                  &ClusterNemesis::cut_power,        &ClusterNemesis::black_out,
-                                  &ClusterNemesis::take_in,          &ClusterNemesis::rot,
-                                  &ClusterNemesis::start_all,        &ClusterNemesis::start_all};
+  static constexpr Act kActs[] = {&ClusterNemesis::divide_in_halves,
+                                  &ClusterNemesis::bridge,
+                                  &ClusterNemesis::cut_one_way,
+                                  &ClusterNemesis::ring,
+                                  &ClusterNemesis::isolate,
+                                  &ClusterNemesis::cut_client,
+                                  &ClusterNemesis::shape_network,
+                                  &ClusterNemesis::slow_disk,
+                                  &ClusterNemesis::stall,
+                                  &ClusterNemesis::stall,
+                                  &ClusterNemesis::lose_answers,
+                                  &ClusterNemesis::hand_over,
+                                  &ClusterNemesis::fill_disk,
+                                  &ClusterNemesis::fail_sync,
+                                  &ClusterNemesis::pause_node,
+                                  &ClusterNemesis::jump_clock,
+                                  &ClusterNemesis::kill_one,
+                                  &ClusterNemesis::kill_one,
+                                  &ClusterNemesis::stop_one,
+                                  &ClusterNemesis::restart_two,
+                                  &ClusterNemesis::restart_two,
+                                  &ClusterNemesis::cut_power,
+                                  &ClusterNemesis::cut_power,
+                                  &ClusterNemesis::black_out,
+                                  &ClusterNemesis::take_in,
+                                  &ClusterNemesis::rot,
+                                  &ClusterNemesis::rot,
+                                  &ClusterNemesis::start_all,
+                                  &ClusterNemesis::start_all};
   const uint64_t drawn = simulator_.random().below(std::size(kActs) + 2);
   if (drawn < std::size(kActs)) {
     (this->*kActs[drawn])();
@@ -268,6 +286,22 @@ void ClusterNemesis::stop_one() {
   if (victim == nullptr) return;
   if (auto stopped = victim->shut_down(); !stopped) {
     history_.note("shut down: " + std::string(stopped.error().message()));
+  }
+}
+
+/// The second while the first comes back: what a leader asks for on account of one is late for the
+/// other.
+void ClusterNemesis::restart_two() {
+  const auto order = shuffled();
+  for (size_t i = 0; i < 2; ++i) {
+    BrokerMachine& victim = *order[i];
+    if (simulator_.random().one_in(2) && may_lose(victim)) {
+      victim.cut_power(static_cast<CrashMode>(simulator_.random().below(5)));
+    } else if (victim.ready()) {
+      victim.kill();
+    }
+    if (!victim.on()) victim.launch();
+    simulator_.run_for(draw(400ms));
   }
 }
 

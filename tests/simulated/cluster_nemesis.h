@@ -43,6 +43,7 @@ class ClusterNemesis {
   void jump_clock();
   void kill_one();
   void stop_one();
+  void restart_two();
   void cut_power();
   void black_out();
   void hand_over();
