@@ -312,8 +312,8 @@ io::Task<Result<>> Node::import_logs() {
 io::Task<void> Node::follow_metadata() {
   while (!unfollowed_) {
     const uint64_t ticket = published_.ticket();
-    co_await partitions_->follow(store_.image());
-    if (!unfollowed_) co_await published_.wait(ticket, partitions_->next_try());
+    partitions_->go_by(store_.image());
+    co_await published_.wait(ticket);
   }
 }
 
@@ -337,6 +337,7 @@ io::Task<void> Node::warm_up(PartitionName name) {
   const auto partition = table_.find({name.topic_id, name.partition});
   if (partition == nullptr) co_return;
   static_cast<void>(co_await partition->log().warm_up(options_.warm_up_bytes));
+  co_await ports_.runtime.executor.control().enter();
 }
 void Node::note_problem(std::string text) { problems_.lock()->push_back(std::move(text)); }
 
@@ -390,6 +391,7 @@ io::Task<Result<>> Node::stop() {
   Result<> closed;
   if (logs_ != nullptr) closed = co_await logs_->close();
   co_await control_.stop();
+  if (partitions_ != nullptr) co_await partitions_->rest();
   co_await admin_.stop();
   co_return closed;
 }

@@ -34,6 +34,33 @@ TEST(Replication, AFollowerThatIsCutOffIsWaitedForUntilItIsDroppedAndJoinsAgainC
   EXPECT_EQ(world.values(3), (Values{"one", "two", "three"}));
 }
 
+TEST(Replication, AFollowerWhoseDiskIsFullIsNotWaitedForAndJoinsAgainWhenThereIsRoom) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  auto& disk = world.broker(3).machine->disk();
+  disk.fail_all(sim::DiskOp::write, Errc::disk_full);
+  const auto waits = world.begin(1, "two");
+  EXPECT_TRUE(world.until([&] { return waits->good(); }, 100ms));
+  EXPECT_TRUE(world.in_sync_is({1, 2}));
+  world.simulator().run_for(3s);
+  EXPECT_TRUE(world.in_sync_is({1, 2}));
+  disk.set_fault({});
+  EXPECT_TRUE(world.until([&] { return world.in_sync_is({1, 2, 3}); }, 3s));
+  EXPECT_TRUE(world.same_logs({1, 2, 3}));
+}
+
+TEST(Replication, AFollowerWhoseDirectoryWentOfflineIsNotWaitedFor) {
+  ReplicationWorld world;
+  world.create({1, 2, 3}, {{"flush", "every"}});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  world.broker(3).machine->disk().fail_all(sim::DiskOp::sync, Errc::disk_failed);
+  const auto waits = world.begin(1, "two");
+  EXPECT_TRUE(world.until([&] { return waits->good(); }, 100ms));
+  EXPECT_TRUE(world.in_sync_is({1, 2}));
+  EXPECT_EQ(world.image().damaged, std::vector{NodeId{3}});
+}
+
 TEST(Replication, FollowersLearnOfTheHighWatermarkSoon) {
   ReplicationWorld world;
   world.create({1, 2, 3});
@@ -210,15 +237,13 @@ TEST(Replication, ALeaderThatCouldNotBeginTriesAgain) {
   world.cut_off(1);
   world.broker(2).machine->disk().fail_all(sim::DiskOp::open, Errc::disk_full);
   world.elect(2, {2, 3});
-  const auto& partitions = *world.broker(2).partitions;
-  ASSERT_TRUE(partitions.next_try());
+  world.simulator().run_for(10ms);
   EXPECT_NE(world.partition(2)->leadership().leader, NodeId{2});
+  EXPECT_TRUE(world.broker(2).table.failure_of(world.key));
   world.broker(2).machine->disk().set_fault({});
-  world.follow_again(2);
-  EXPECT_TRUE(partitions.next_try());
-  world.simulator().run_for(100ms);
-  world.follow_again(2);
-  EXPECT_FALSE(partitions.next_try());
+  const auto leads = [&] { return world.partition(2)->leadership().leader == NodeId{2}; };
+  EXPECT_FALSE(world.until(leads, 80ms));
+  EXPECT_TRUE(world.until(leads, 20ms));
   EXPECT_TRUE(world.produce(2, "two")->good());
 }
 
@@ -229,11 +254,11 @@ TEST(Replication, ALeaderThatCannotBeginSaysSoAndAnotherLeads) {
   world.cut_off(1);
   world.broker(2).machine->disk().fail_all(sim::DiskOp::open, Errc::disk_full);
   world.elect(2, {2, 3});
-  for (int i = 0; i < 3; ++i) {
-    world.simulator().run_for(1s);
-    world.follow_again(2);
-  }
-  EXPECT_TRUE(world.until([&] { return world.image().leader == NodeId{3}; }));
+  const auto third_leads = [&] {
+    return world.image().leader == NodeId{3} &&
+           world.partition(3)->leadership().leader == NodeId{3};
+  };
+  EXPECT_TRUE(world.until(third_leads));
   world.broker(2).machine->disk().set_fault({});
   EXPECT_TRUE(world.produce(3, "two")->good());
   EXPECT_TRUE(world.until([&] { return world.in_sync_is({2, 3}); }, 20s));

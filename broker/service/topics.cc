@@ -101,12 +101,12 @@ io::Task<Result<CreatedTopic>> Topics::create(Principal /*principal*/, CreateTop
   }
   CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
   growing.unlock();
-  co_await ports_.partitions.follow(ports_.store.image());
-  CO_RETURN_IF_ERROR(co_await undo_unless_served(created));
+  co_await ports_.partitions.follow(ports_.store.image(), request.name);
+  CO_RETURN_IF_ERROR(co_await undo_unless_served(created, request.name));
   co_return created;
 }
 
-io::Task<Result<>> Topics::undo_unless_served(CreatedTopic created) {
+io::Task<Result<>> Topics::undo_unless_served(CreatedTopic created, std::string name) {
   for (uint32_t i = 0; i < created.partitions; ++i) {
     const PartitionKey key{created.id, PartitionId{static_cast<int32_t>(i)}};
     auto failure = ports_.partitions.failure_of(key);
@@ -115,7 +115,7 @@ io::Task<Result<>> Topics::undo_unless_served(CreatedTopic created) {
     Records records;
     records.push_back(deletion_of(created.id));
     CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
-    co_await ports_.partitions.follow(ports_.store.image());
+    co_await ports_.partitions.follow(ports_.store.image(), std::move(name));
     co_return fail(std::move(*failure));
   }
   co_return Result<>{};
@@ -126,7 +126,7 @@ io::Task<Result<>> Topics::remove(Principal /*principal*/, TopicRef ref) {
   Records records;
   records.push_back(deletion_of(topic->id));
   CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
-  co_await ports_.partitions.follow(ports_.store.image());
+  co_await ports_.partitions.follow(ports_.store.image(), topic->name);
   co_return Result<>{};
 }
 
@@ -161,7 +161,7 @@ io::Task<Result<>> Topics::alter(Principal /*principal*/, AlterTopic request) {
   CO_RETURN_IF_ERROR(topic_options(ports_.defaults.options, configs));
   if (request.validate_only || records.empty()) co_return Result<>{};
   CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
-  co_await ports_.partitions.follow(ports_.store.image());
+  co_await ports_.partitions.follow(ports_.store.image(), topic->name);
   co_return Result<>{};
 }
 
@@ -190,7 +190,7 @@ io::Task<Result<>> Topics::add_partitions(Principal /*principal*/, AddPartitions
   for (const auto& partition : placed) partition_to(partition, *added.add_partitions());
   CO_RETURN_IF_ERROR(co_await ports_.store.commit(std::move(records)));
   growing.unlock();
-  co_await ports_.partitions.follow(ports_.store.image());
+  co_await ports_.partitions.follow(ports_.store.image(), topic->name);
   for (uint32_t i = now; i < request.partitions; ++i) {
     const PartitionKey key{topic->id, PartitionId{static_cast<int32_t>(i)}};
     if (auto failure = ports_.partitions.failure_of(key)) co_return fail(std::move(*failure));

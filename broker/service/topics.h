@@ -103,7 +103,7 @@ class Topics {
   io::Task<Result<>> add_partitions(Principal principal, AddPartitions request);
 
  private:
-  io::Task<Result<>> undo_unless_served(CreatedTopic created);
+  io::Task<Result<>> undo_unless_served(CreatedTopic created, std::string name);
   TopicDescription::Partition describe_partition(const TopicImage& topic, size_t index) const;
   /// From the check that there is room for more partitions to their commit: two that pass the check
   /// at once would go over the limit together.

@@ -28,8 +28,11 @@ namespace sluice::testing {
 class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort {
  public:
   explicit ReplicationWorld(uint64_t seed = 1, int32_t brokers = 3,
-                            uint64_t move_bytes_per_second = 0)
-      : move_bytes_per_second_(move_bytes_per_second), simulator_(seed) {
+                            uint64_t move_bytes_per_second = 0,
+                            std::vector<std::string> directories = {"/data"})
+      : move_bytes_per_second_(move_bytes_per_second),
+        directories_(std::move(directories)),
+        simulator_(seed) {
     for (int32_t id = 1; id <= brokers; ++id) add_broker(NodeId{id});
   }
   ~ReplicationWorld() override {
@@ -95,10 +98,10 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     return (*image_->topics.find(topic))->partitions.front();
   }
   /// The controller changes the partition: the epoch grows.
-  void change(const std::function<void(broker::PartitionImage&)>& how) {
+  void change(const std::function<void(broker::PartitionImage&)>& how, size_t partition = 0) {
     auto next = std::make_shared<broker::TopicImage>(**image_->topics.find(topic));
-    how(next->partitions.front());
-    ++next->partitions.front().partition_epoch;
+    how(next->partitions[partition]);
+    ++next->partitions[partition].partition_epoch;
     publish(std::move(next));
   }
   void elect(int32_t leader, std::vector<int32_t> in_sync) {
@@ -109,8 +112,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
       for (const int32_t id : in_sync) partition.in_sync.push_back(NodeId{id});
     });
   }
-  /// As a broker does from time to time though no image comes.
-  void follow_again(int32_t id) { run(broker(id), broker(id).partitions->follow(image_)); }
+  std::shared_ptr<const broker::MetadataImage> metadata() const { return image_; }
   bool in_sync_is(std::vector<int32_t> expected) const {
     std::set<NodeId> wanted;
     for (const int32_t id : expected) wanted.insert(NodeId{id});
@@ -128,6 +130,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   void start_again(int32_t id) {
     run(broker(id), [](Broker& self) -> io::Task<void> {
       co_await self.damage->stop();
+      co_await self.partitions->rest();
       co_await self.fetchers->stop();
       co_await self.partitions->stop(Error(Errc::shutting_down));
     }(broker(id)));
@@ -189,7 +192,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
     made->memory = std::make_unique<MemoryBudget>("node", 256_MiB);
     Broker& self = *(brokers_[id] = std::move(made));
     storage::LogSetOptions options;
-    options.directories = {"/data"};
+    options.directories = directories_;
     auto opened = run(
         self,
         storage::LogSet::open(
@@ -197,7 +200,10 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
              .memory = *self.memory,
              .metrics = metrics_,
              .log = Logger(sink_),
-             .on_directory_offline = [](const std::string&, const Error&) {},
+             .on_directory_offline =
+                 [&self](const std::string& directory, const Error& cause) {
+                   if (self.partitions) self.partitions->directory_offline(directory, cause);
+                 },
              .on_start_moved =
                  [&self](const storage::Log& log) { self.partitions->log_start_moved(log); },
              .on_damage =
@@ -235,6 +241,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
   static io::Task<void> stop(Broker& broker) {
     co_await broker.damage->stop();
     co_await broker.keeper->stop();
+    co_await broker.partitions->rest();
     co_await broker.fetchers->stop();
     co_await broker.partitions->stop(Error(Errc::shutting_down));
   }
@@ -371,6 +378,7 @@ class ReplicationWorld : private broker::LeaderLinks, private broker::InSyncPort
 
   /// Of partitions that come by a move.
   const uint64_t move_bytes_per_second_;
+  const std::vector<std::string> directories_;
   NullSink sink_;
   MetricsRegistry metrics_{4};
   broker::Principal principal_;
