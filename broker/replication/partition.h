@@ -164,6 +164,8 @@ class Partition {
   Result<std::optional<Divergence>> check_follower(const FollowerFetch& fetch) const;
   /// Takes note of how far the follower is, if check_follower() finds nothing.
   void follower_fetched(const FollowerFetch& fetch, TimePoint now);
+  /// The follower said that it cannot append what it lacks.
+  void follower_cannot_append(const FollowerFetch& fetch);
   /// How far each follower is; empty when this broker does not lead, or leads alone.
   std::vector<ReplicaSet::Progress> followers(TimePoint now) const;
   /// A follower got from there on, twice, what fails its checksum: the log is looked at.

@@ -65,6 +65,16 @@ std::vector<ReplicaSet::Progress> Partition::followers(TimePoint now) const {
 }
 
 void Partition::suspect(Offset from) const {
+void Partition::follower_cannot_append(const FollowerFetch& fetch) {
+  {
+    auto state = state_.lock();
+    if (!state->leads || state->replicas == nullptr) return;
+    if (fetch.leader_epoch != leadership().epoch) return;
+    state->replicas->cannot_append(fetch.replica.node, fetch.replica.broker_epoch);
+  }
+  if (ports_.could_join) ports_.could_join(key_);
+}
+
   if (ports_.suspect && !log_->is_damaged()) ports_.suspect(log_->partition(), from);
 }
 

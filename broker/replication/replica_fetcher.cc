@@ -32,6 +32,11 @@ bool is_passing(const Error& error) {
   }
 }
 
+/// Nothing can be appended until somebody does something about the device.
+bool is_of_device(const Error& error) {
+  return error == Errc::disk_full || error == Errc::disk_offline || error == Errc::disk_failed;
+}
+
 Result<PartitionKey> key_of(const native::FetchResponse::Partition& partition) {
   if (partition.topic_id().size() != Uuid::kSize) {
     return fail(Errc::malformed_frame, "a topic id in a leader's answer is none");
@@ -79,7 +84,7 @@ io::Task<void> ReplicaFetcher::run() {
     name_kept_starts();
     co_await sync_to_name();
     // Everything rests, or there is nothing: no request goes out for it.
-    if (followed_.size() == resting_.size()) {
+    if (followed_.size() == resting_.size() && to_tell_.empty()) {
       co_await wait_for_work(ticket);
       continue;
     }
@@ -115,6 +120,7 @@ void ReplicaFetcher::take_orders() {
       followed_.erase(at);
     }
     to_name_.erase(order.key);
+    to_tell_.erase(order.key);
     if (order.partition == nullptr) continue;
     Followed& followed = followed_[order.key];
     followed.partition = std::move(order.partition);
@@ -180,8 +186,20 @@ native::FetchRequest ReplicaFetcher::make_request() {
     const PartitionKey key = to_name_.extract(to_name_.begin()).value();
     name(key, followed_.at(key), *request.add_partitions());
   }
+  const bool tells = !to_tell_.empty();
+  for (const PartitionKey& key : std::exchange(to_tell_, {})) {
+    Followed& followed = followed_.at(key);
+    if (!followed.retry_at) continue;
+    auto& named = *request.add_partitions();
+    name(key, followed, named);
+    named.set_max_bytes(0);
+    followed.in_session = false;
+    to_forget_.insert(key);
+  }
   Duration wait = to_name_.empty() ? options_.max_wait : Duration::zero();
   if (!starting_.empty()) wait = std::min(wait, kStartWait);
+  // What is told is answered by nothing.
+  if (tells) wait = Duration::zero();
   request.set_max_wait_ms(static_cast<uint32_t>(wait / 1ms));
   return request;
 }
@@ -299,14 +317,14 @@ io::Task<void> ReplicaFetcher::append(PartitionKey key, Followed& followed,
     to_name_.insert(key);
   } else {
     if (corrupt) followed.corrupt_at = followed.asked;
-    back_off(key, followed, appended.error());
+    back_off_here(key, followed, appended.error());
   }
 }
 
 io::Task<void> ReplicaFetcher::cut(PartitionKey key, Followed& followed, Divergence divergence) {
   const auto cut = co_await followed.partition->cut_to(followed.epoch, divergence);
   if (!cut) {
-    back_off(key, followed, cut.error());
+    back_off_here(key, followed, cut.error());
     co_return;
   }
   const std::string folder = followed.partition->log().partition().folder();
@@ -330,7 +348,7 @@ io::Task<void> ReplicaFetcher::refused(PartitionKey key, Followed& followed,
   const auto cut =
       co_await followed.partition->restart_at(followed.epoch, Offset{answered.log_start()});
   if (!cut) {
-    back_off(key, followed, cut.error());
+    back_off_here(key, followed, cut.error());
     co_return;
   }
   ports_.log.warning("replica begins anew at the leader's log start",
@@ -362,7 +380,7 @@ io::Task<void> ReplicaFetcher::sync_one(PartitionKey key) {
   const auto synced = co_await log.sync_to(log.ends().end);
   // Another role has cut it meanwhile: that is no failure.
   if (!synced && synced.error() != Errc::offset_out_of_range) {
-    back_off(key, followed, synced.error());
+    back_off_here(key, followed, synced.error());
   }
 }
 
@@ -379,6 +397,11 @@ void ReplicaFetcher::rest(const PartitionKey& key, Followed& followed, TimePoint
   to_name_.erase(key);
   starting_.erase(key);
   if (std::exchange(followed.in_session, false)) to_forget_.insert(key);
+}
+
+void ReplicaFetcher::back_off_here(const PartitionKey& key, Followed& followed, const Error& why) {
+  back_off(key, followed, why);
+  if (is_of_device(why)) to_tell_.insert(key);
 }
 
 void ReplicaFetcher::back_off(const PartitionKey& key, Followed& followed, const Error& why) {

@@ -112,6 +112,8 @@ class ReplicaFetcher {
   /// Leaves it alone until then.
   void rest(const PartitionKey& key, Followed& followed, TimePoint until);
   void back_off(const PartitionKey& key, Followed& followed, const Error& why);
+  /// As that, when it is this broker's own log that fails.
+  void back_off_here(const PartitionKey& key, Followed& followed, const Error& why);
 
   const ReplicaFetcherPorts ports_;
   const NodeId leader_;
@@ -128,6 +130,8 @@ class ReplicaFetcher {
   /// To be named in the next request: new, or moved.
   std::set<PartitionKey> to_name_;
   std::set<PartitionKey> to_forget_;
+  /// They rest because nothing can be appended here, which their leader is to know.
+  std::set<PartitionKey> to_tell_;
   /// Their logs are not yet known to begin, whatever happens, where the leader's do.
   std::set<PartitionKey> starting_;
   std::set<std::pair<TimePoint, PartitionKey>> resting_;

@@ -80,7 +80,7 @@ Result<> ReplicaSet::admit(NodeId node, uint64_t broker_epoch) const {
     return fail(Errc::unknown_topic_or_partition, "broker " + std::to_string(node.value()) +
                                                       " has no replica of this partition, as yet");
   }
-  if (broker_epoch < follower->broker_epoch && !mutated(Mutation::ignore_incarnation)) {
+  if (broker_epoch < follower->broker_epoch) {
     return fail(Errc::fenced_leader_epoch,
                 "broker " + std::to_string(node.value()) + " has started again since its epoch " +
                     std::to_string(broker_epoch) + "; this is an old connection of it");
@@ -93,11 +93,13 @@ void ReplicaSet::fetched(NodeId node, uint64_t broker_epoch, ReplicaEnds ends, O
   const auto follower = std::ranges::find(followers_, node, &Follower::node);
   if (follower == followers_.end()) return;
   // Admitted before the broker started again, and late.
-  if (broker_epoch < follower->broker_epoch && !mutated(Mutation::ignore_incarnation)) return;
+  if (broker_epoch < follower->broker_epoch) return;
   if (broker_epoch > follower->broker_epoch) {
     follower->broker_epoch = broker_epoch;
     follower->leader_end_then = Offset{-1};
+    follower->cannot_append = false;
   }
+  if (ends.log_end > follower->ends.log_end) follower->cannot_append = false;
   if (ends.log_end >= leader_end) {
     follower->caught_up = now;
   } else if (follower->leader_end_then.value() >= 0 && ends.log_end >= follower->leader_end_then) {
@@ -107,6 +109,12 @@ void ReplicaSet::fetched(NodeId node, uint64_t broker_epoch, ReplicaEnds ends, O
   follower->leader_end_then = leader_end;
   follower->last_fetch = now;
   follower->ends = ends;
+}
+
+void ReplicaSet::cannot_append(NodeId node, uint64_t broker_epoch) {
+  const auto follower = std::ranges::find(followers_, node, &Follower::node);
+  if (follower == followers_.end() || broker_epoch < follower->broker_epoch) return;
+  follower->cannot_append = true;
 }
 
 Offset ReplicaSet::committable(ReplicaEnds own) const {
@@ -159,6 +167,7 @@ std::vector<ReplicaSet::Progress> ReplicaSet::progress(Offset leader_end, TimePo
 bool ReplicaSet::could_join(NodeId node, Offset high_watermark) const {
   const Follower* follower = find(node);
   return follower != nullptr && !pending_ && !is_in_sync(node) && !contains(damaged_, node) &&
+         !follower->cannot_append &&
          ((follower->ends.log_end >= high_watermark && follower->ends.log_end >= epoch_start_) ||
           mutated(Mutation::join_behind));
 }
@@ -169,7 +178,8 @@ bool ReplicaSet::is_lagging(Follower& follower, Offset leader_end, TimePoint now
     follower.caught_up = now;
     return false;
   }
-  return !follower.caught_up || now - *follower.caught_up > rules_.lag_max;
+  return follower.cannot_append || !follower.caught_up ||
+         now - *follower.caught_up > rules_.lag_max;
 }
 
 std::optional<std::vector<NodeId>> ReplicaSet::propose(Offset leader_end, Offset high_watermark,

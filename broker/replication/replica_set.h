@@ -59,6 +59,10 @@ class ReplicaSet {
   void fetched(NodeId node, uint64_t broker_epoch, ReplicaEnds ends, Offset leader_end,
                TimePoint now);
 
+  /// A follower that was admitted cannot append what it lacks: it is out of sync without waiting
+  /// for it to lag, until it has got on.
+  void cannot_append(NodeId node, uint64_t broker_epoch);
+
   /// How far the high watermark may go; -1 where nothing can be said, or too few are in sync.
   Offset committable(ReplicaEnds own) const;
   /// Every follower that is waited for begins there or behind.
@@ -109,6 +113,7 @@ class ReplicaSet {
     /// Of its last fetch: having this much at the next one, it was caught up at that time.
     TimePoint last_fetch{};
     Offset leader_end_then{-1};
+    bool cannot_append = false;
   };
 
   void set_replicas(const PartitionImage& image, TimePoint now);

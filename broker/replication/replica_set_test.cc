@@ -115,6 +115,21 @@ TEST_F(ReplicaSetTest, TakesInWhoReachedTheHighWatermarkAndTheEpochStart) {
   EXPECT_EQ(propose(set, 10, 8, 1s), (std::vector<NodeId>{kSelf, kSecond, kThird}));
 }
 
+TEST_F(ReplicaSetTest, DropsAtOnceWhoCannotAppendWhatItLacksUntilItGetsOn) {
+  auto set = make({kSelf, kSecond, kThird});
+  fetched(set, kSecond, ends(10), 10);
+  fetched(set, kThird, ends(10), 10);
+  set.cannot_append(kThird, 1);
+  EXPECT_FALSE(propose(set, 10, 10, 1s)) << "it lacks nothing";
+  fetched(set, kSecond, ends(11), 11, 1s);
+  EXPECT_EQ(propose(set, 11, 10, 1s), (std::vector{kSelf, kSecond}));
+  set.answered(1, 2U);
+  fetched(set, kThird, ends(10), 11, 2s);
+  EXPECT_FALSE(set.could_join(kThird, Offset{10}));
+  fetched(set, kThird, ends(11), 11, 3s);
+  EXPECT_TRUE(set.could_join(kThird, Offset{11}));
+}
+
 TEST_F(ReplicaSetTest, TakesInNobodyWhoIsFencedOrWasStartedAgain) {
   auto set = make({kSelf, kSecond});
   fetched(set, kSecond, ends(10), 10);

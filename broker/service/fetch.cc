@@ -96,6 +96,10 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
       gathered.urgent = true;
       continue;
     }
+    if (request.replica && slot.target.max_bytes == 0) {
+      session.settle(slot);
+      continue;
+    }
     const bool first = gathered.bytes == 0;
     const size_t limit = std::min<size_t>(
         slot.target.max_bytes, request.max_bytes - std::min(request.max_bytes, gathered.bytes));
@@ -166,6 +170,7 @@ void Fetch::note_replica(const FetchRequest& request) const {
     }
   }
 }
+    if (target.max_bytes == 0) partition->follower_cannot_append(fetch);
 
 io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bool first,
                                                ReplicaIdentity replica) {
