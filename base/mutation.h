@@ -14,9 +14,8 @@ enum class Mutation : uint8_t {
   none,
   skip_truncation,           ///< a follower's log need not go on from the leader's
   truncate_to_watermark,     ///< a follower cuts to its high watermark as soon as it follows
-  ignore_epoch,              ///< what was said in another epoch of a leader counts as well
+  ignore_epoch,              ///< leaders of other epochs are heard, logs compared by length alone
   reuse_epoch,               ///< a new leader goes on in the epoch of the one before
-  ignore_incarnation,        ///< what a broker said before it started again counts as well
   unbounded_watermark,       ///< a follower's high watermark may be beyond its log
   elect_anyone,              ///< also replicas out of sync may lead
   ack_before_replication,    ///< who asks for all is answered by the leader alone
@@ -26,7 +25,6 @@ enum class Mutation : uint8_t {
   read_uncommitted,          ///< readers get what is above the high watermark
   serve_before_epoch_start,  ///< a new leader answers before it knows what is committed
   stay_in_sync_unclean,      ///< a start after the loss of power is told as a clean one
-  accept_stale_change,       ///< the controller takes changes that were decided on an older set
   join_behind,               ///< a follower may join the in-sync set before it caught up
   forget_producers,          ///< a follower keeps no sequence numbers
   claim_synced,              ///< what is written counts as synced where a topic flushes
@@ -34,13 +32,12 @@ enum class Mutation : uint8_t {
   forget_metadata,           ///< the metadata log is written and not synced
 };
 
-inline constexpr std::array<std::string_view, 21> kMutationNames = {
+inline constexpr std::array<std::string_view, 19> kMutationNames = {
     "none",
     "skip_truncation",
     "truncate_to_watermark",
     "ignore_epoch",
     "reuse_epoch",
-    "ignore_incarnation",
     "unbounded_watermark",
     "elect_anyone",
     "ack_before_replication",
@@ -50,7 +47,6 @@ inline constexpr std::array<std::string_view, 21> kMutationNames = {
     "read_uncommitted",
     "serve_before_epoch_start",
     "stay_in_sync_unclean",
-    "accept_stale_change",
     "join_behind",
     "forget_producers",
     "claim_synced",

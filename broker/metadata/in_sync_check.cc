@@ -66,7 +66,7 @@ Result<PartitionImage> with_in_sync(const PartitionImage& before, const InSyncCh
   const std::vector<NodeId> wanted = ordered(change.in_sync, before.replicas);
   const bool all_known = wanted.size() == change.in_sync.size();
   if (all_known && wanted == ordered(before.in_sync, before.replicas)) return before;
-  if (change.partition_epoch != before.partition_epoch && !mutated(Mutation::accept_stale_change)) {
+  if (change.partition_epoch != before.partition_epoch) {
     return fail(Errc::fenced_leader_epoch,
                 "the partition epoch is " + std::to_string(before.partition_epoch) + ", not " +
                     std::to_string(change.partition_epoch) + "; look again and repeat");

@@ -31,9 +31,16 @@ Result<std::optional<Divergence>> Partition::check_follower(const FollowerFetch&
                     std::to_string(log_->latest_epoch().value()) +
                     ": nothing tells what they have in common");
   }
-  if (mutated(Mutation::skip_truncation)) return std::nullopt;
-  if (epoch < *fetch.last_epoch || end < fetch.offset) return Divergence{epoch, end};
-  return std::nullopt;
+  const bool fits = mutated(Mutation::ignore_epoch) && fetch.offset <= ends.end;
+  if (fits || mutated(Mutation::skip_truncation)) return std::nullopt;
+  if (epoch >= *fetch.last_epoch && end >= fetch.offset) return std::nullopt;
+  if (log_->is_damaged()) {
+    // The follower may have what this log has lost.
+    return fail(Errc::partition_corrupt, log_->partition().folder() +
+                                             ": the leader's log is damaged, and nothing tells " +
+                                             "whether the follower's parts from it");
+  }
+  return Divergence{epoch, end};
 }
 
 void Partition::follower_fetched(const FollowerFetch& fetch, TimePoint now) {
