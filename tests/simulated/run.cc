@@ -252,6 +252,7 @@ void Run::probe() {
 /// Where the logs end, once everything in them is committed.
 bool Run::learn_ends(const std::string& name) {
   bool committed = false;
+  std::string open;
   const auto learn = [&](client::Cluster& cluster, client::AdminCore& admin) -> io::Task<void> {
     const TimePoint deadline = cluster.loop().now() + 10s;
     while (!committed && cluster.loop().now() < deadline) {
@@ -263,15 +264,19 @@ bool Run::learn_ends(const std::string& name) {
         if (!committed) break;
         for (const auto& end : *listed) ends_[{topic.name, end.partition}] = end.offset;
         for (const auto& partition : described->partitions) {
-          committed &= partition.problem.empty() &&
-                       partition.log_end == ends_.at({topic.name, partition.id});
+          const Place place{topic.name, partition.id};
+          if (partition.problem.empty() && partition.log_end == ends_.at(place)) continue;
+          committed = false;
+          open = place.to_string() + " ends at " + std::to_string(partition.log_end.value()) +
+                 ", of which " + std::to_string(ends_.at(place).value()) + " are committed; " +
+                 partition.problem;
         }
       }
       if (!committed) co_await io::sleep_for(200ms);
     }
   };
   if (!administer(name, learn)) return false;
-  if (!committed) history_.violated("what stands in the logs is not committed in the end");
+  if (!committed) history_.violated("what stands in the logs is not committed: " + open);
   return committed;
 }
 
