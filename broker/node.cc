@@ -310,6 +310,7 @@ io::Task<Result<>> Node::import_logs() {
 
 /// Goes along with the metadata until the broker stops.
 io::Task<void> Node::follow_metadata() {
+  co_await ports_.runtime.executor.control().enter();
   while (!unfollowed_) {
     const uint64_t ticket = published_.ticket();
     partitions_->go_by(store_.image());
@@ -337,7 +338,6 @@ io::Task<void> Node::warm_up(PartitionName name) {
   const auto partition = table_.find({name.topic_id, name.partition});
   if (partition == nullptr) co_return;
   static_cast<void>(co_await partition->log().warm_up(options_.warm_up_bytes));
-  co_await ports_.runtime.executor.control().enter();
 }
 void Node::note_problem(std::string text) { problems_.lock()->push_back(std::move(text)); }
 
@@ -364,6 +364,7 @@ io::Task<void> Node::stop_replication() {
   co_await following_.join();
   if (replicates_) co_await damage_->stop();
   if (replicates_) co_await in_sync_->stop();
+  if (partitions_ != nullptr) co_await partitions_->rest();
   if (fetchers_ != nullptr) co_await fetchers_->stop();
   if (links_ != nullptr) co_await links_->stop();
 }
@@ -391,7 +392,6 @@ io::Task<Result<>> Node::stop() {
   Result<> closed;
   if (logs_ != nullptr) closed = co_await logs_->close();
   co_await control_.stop();
-  if (partitions_ != nullptr) co_await partitions_->rest();
   co_await admin_.stop();
   co_return closed;
 }

@@ -65,13 +65,6 @@ void Partition::follower_fetched(const FollowerFetch& fetch, TimePoint now) {
   if (could_join && ports_.could_join) ports_.could_join(key_);
 }
 
-std::vector<ReplicaSet::Progress> Partition::followers(TimePoint now) const {
-  const auto state = state_.lock();
-  if (!state->leads || state->replicas == nullptr) return {};
-  return state->replicas->progress(state->own.log_end, now);
-}
-
-void Partition::suspect(Offset from) const {
 void Partition::follower_cannot_append(const FollowerFetch& fetch) {
   {
     auto state = state_.lock();
@@ -82,6 +75,13 @@ void Partition::follower_cannot_append(const FollowerFetch& fetch) {
   if (ports_.could_join) ports_.could_join(key_);
 }
 
+std::vector<ReplicaSet::Progress> Partition::followers(TimePoint now) const {
+  const auto state = state_.lock();
+  if (!state->leads || state->replicas == nullptr) return {};
+  return state->replicas->progress(state->own.log_end, now);
+}
+
+void Partition::suspect(Offset from) const {
   if (ports_.suspect && !log_->is_damaged()) ports_.suspect(log_->partition(), from);
 }
 

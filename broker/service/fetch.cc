@@ -168,9 +168,9 @@ void Fetch::note_replica(const FetchRequest& request) const {
     if (const auto parts = partition->check_follower(fetch); parts && !*parts) {
       partition->follower_fetched(fetch, now);
     }
+    if (target.max_bytes == 0) partition->follower_cannot_append(fetch);
   }
 }
-    if (target.max_bytes == 0) partition->follower_cannot_append(fetch);
 
 io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bool first,
                                                ReplicaIdentity replica) {
