@@ -157,7 +157,7 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
   io::Loop& control = ports_.runtime.executor.control();
   controller_ = std::make_unique<ControllerDriver>(
       ControllerDriver::Ports{ports_.store, control, ports_.log, options_.topics.options,
-                              voting_group(), &ports_.runtime.executor, controller_metrics_.get()},
+                              voting_group(), controller_metrics_.get()},
       ControllerOptions{.self = options_.node_id,
                         .warm_up_max = options_.warm_up_bytes == 0 ? Duration{0} : kWarmUpMax});
   RaftOptions raft{.self = options_.node_id};

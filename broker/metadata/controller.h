@@ -68,8 +68,6 @@ class Controller {
   Controller(ControllerOptions options, const TopicOptions& defaults, const MetadataImage& image,
              TimePoint now);
 
-  /// For so long not everybody could be heard: that is nobody's silence.
-  void workers_stalled(Duration by) { sessions_.extend(by); }
   /// Errors: not_found (not registered), unknown_session (registered with another epoch).
   Result<HeartbeatReply> heartbeat(const MetadataImage& image, const Heartbeat& beat,
                                    TimePoint now);

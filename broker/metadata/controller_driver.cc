@@ -76,7 +76,6 @@ NodeId learner_to_promote(const VotingGroup::State& group, const MetadataImage& 
 ControllerDriver::ControllerDriver(Ports ports, ControllerOptions options)
     : ports_(std::move(ports)), options_(options) {
   ports_.store.on_image([this](const std::shared_ptr<const MetadataImage>&) { hurry(); });
-  if (ports_.executor != nullptr) pulse_.emplace(*ports_.executor);
 }
 
 void ControllerDriver::on_role(bool leads, uint64_t term) {
@@ -88,7 +87,6 @@ void ControllerDriver::on_role(bool leads, uint64_t term) {
     return;
   }
   const TimePoint now = ports_.control.now();
-  if (pulse_) pulse_->begin(now);
   core_ = std::make_unique<Controller>(options_, ports_.defaults, *ports_.store.image(), now);
   ports_.log.info("controller begins", {{"term", term}});
   hurry();
@@ -103,7 +101,6 @@ void ControllerDriver::fire() {
   if (core_ == nullptr) return;
   const TimePoint now = ports_.control.now();
   ports_.control.arm(tick_, now + kTick);
-  if (pulse_) core_->workers_stalled(pulse_->stall(now));
   if (!std::exchange(ticking_, true)) runs_.start(run());
   if (!ports_.group.state || promoting_ || now < next_promotion_) return;
   next_promotion_ = now + kPromoteEvery;
@@ -185,7 +182,6 @@ io::Task<void> ControllerDriver::stop() {
   core_.reset();
   ports_.control.disarm(tick_);
   co_await runs_.join();
-  if (pulse_) co_await pulse_->stop();
   // Who waits for a turn finds that there is no controller.
   const auto turn = co_await turn_.lock();
 }

@@ -14,7 +14,6 @@
 #include "broker/metadata/controller.h"
 #include "broker/metadata/membership.h"
 #include "broker/metadata/store.h"
-#include "broker/metadata/worker_pulse.h"
 #include "io/loop.h"
 #include "io/sync.h"
 #include "io/task.h"
@@ -70,9 +69,6 @@ class ControllerDriver {
     /// Outlives the driver.
     const TopicOptions& defaults;
     VotingGroup group;
-    /// Whose workers take the heartbeats: while one stands still nobody's session ends. Null: they
-    /// come from elsewhere.
-    io::Executor* executor = nullptr;
     /// Null: nothing is counted.
     ControllerMetrics* metrics = nullptr;
   };
@@ -144,7 +140,6 @@ class ControllerDriver {
   bool promoting_ = false;
   bool closed_ = false;
   TimePoint next_promotion_;
-  std::optional<WorkerPulse> pulse_;
   AwaitedJoins awaited_;
   /// One decision at a time: made on the image that it changes.
   io::AsyncMutex turn_;

@@ -120,7 +120,7 @@ class ControllerDriverTest : public ::testing::Test {
   VotingGroup::State state_{.voters = nodes({1}), .learners = {}, .matched = {}, .last = 0};
   std::vector<std::string> asked_;
   ControllerDriver driver_{
-      {store_, control(), Logger(sink_), defaults_, group(), &node_.executor()},
+      {store_, control(), Logger(sink_), defaults_, group()},
       {.self = NodeId{1}}};
 };
 
@@ -145,27 +145,6 @@ TEST_F(ControllerDriverTest, UnfencesWhoIsHeardOfAndFencesWhoIsNot) {
   EXPECT_TRUE(fenced(2));
   EXPECT_EQ(partition().leader, NodeId{3});
   EXPECT_EQ(partition().in_sync, nodes({3}));
-}
-
-TEST_F(ControllerDriverTest, NobodyIsFencedWhileAWorkerThatTakesHeartbeatsStandsStill) {
-  register_brokers(2);
-  lead();
-  live(600ms, {1, 2});
-  node_.pause_worker(0, 3s);
-  pass(3s);
-  EXPECT_FALSE(fenced(2));
-  // Nothing comes when it runs again.
-  pass(1s);
-  EXPECT_TRUE(fenced(2));
-}
-
-TEST_F(ControllerDriverTest, AWorkerThatNeverComesBackHidesTheDeadNoLongerThanTenSeconds) {
-  register_brokers(2);
-  lead();
-  live(600ms, {1, 2});
-  node_.pause_worker(0, 15s);
-  pass(12s);
-  EXPECT_TRUE(fenced(2));
 }
 
 TEST_F(ControllerDriverTest, CommitsTheInSyncSetThatALeaderAsksFor) {

@@ -98,6 +98,7 @@ io::Task<Result<>> PeerConnection::say_hello(PeerHello hello) {
   said.set_broker_id(hello.self.value());
   said.set_cluster_id(hello.cluster_id);
   if (hello.lineage) encode_lineage(*hello.lineage, said);
+  if (hello.urgent) said.set_urgent(true);
   auto answer = co_await call(std::move(request), {}, loop_.now() + options_.connect_timeout);
   if (!answer) {
     // Nobody who could be late was reached.

@@ -36,6 +36,8 @@ struct PeerHello {
   std::optional<NodeId> expected;
   /// Nothing: has no metadata yet.
   std::optional<Lineage> lineage = {};
+  /// Only raft and heartbeat requests follow.
+  bool urgent = false;
 };
 
 struct PeerConnectionOptions {

@@ -7,6 +7,14 @@
 
 namespace sluice::broker {
 
+namespace {
+
+bool is_urgent(Purpose purpose) {
+  return purpose == Purpose::consensus || purpose == Purpose::heartbeat;
+}
+
+}  // namespace
+
 Peers::Peers(PeersPorts ports, PeersOptions options) : ports_(ports), options_(options) {}
 
 Peers::~Peers() {
@@ -72,7 +80,8 @@ io::Task<void> Peers::connect(Key key, io::Endpoint address) {
                                               {.self = self.node_id,
                                                .cluster_id = self.cluster_id,
                                                .expected = key.first,
-                                               .lineage = ports_.membership.lineage()},
+                                               .lineage = ports_.membership.lineage(),
+                                               .urgent = is_urgent(key.second)},
                                               ports_.memory, options_.connection);
   if (opened) {
     if (auto same = check_history(key.first, **opened); !same) {

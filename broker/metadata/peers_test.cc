@@ -203,7 +203,7 @@ TEST_F(PeersTest, AnAnswerAboveTheWholeBudgetIsNotTaken) {
   for (int i = 10; i < 40'000; ++i) them->membership.note(member(i));
   native::RequestHeader request;
   request.mutable_discover();
-  const auto answer = call(std::move(request));
+  const auto answer = call(std::move(request), 2s, Purpose::control);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error(), Errc::connection_failed);
   EXPECT_THAT(answer.error().message(), HasSubstr("budget"));

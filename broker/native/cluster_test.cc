@@ -18,13 +18,14 @@ class ClusterMessages : public PeerWorld {
   ClusterMessages() { them->join("C"); }
   ~ClusterMessages() override { hang_up(); }
 
-  void dial(std::string cluster_id, int to = 2) {
+  void dial(std::string cluster_id, int to = 2, bool urgent = false) {
     hang_up();
     auto opened = sim.run_on(loop(), PeerConnection::open(us.runtime(), member(to).address,
                                                           {.self = NodeId{1},
                                                            .cluster_id = std::move(cluster_id),
                                                            .expected = NodeId{to},
-                                                           .lineage = lineage},
+                                                           .lineage = lineage,
+                                                           .urgent = urgent},
                                                           memory, {}));
     ASSERT_TRUE(opened) << opened.error().message();
     connection = std::move(*opened);
@@ -149,6 +150,25 @@ TEST_F(ClusterMessages, HeartbeatsComeToTheController) {
   EXPECT_TRUE(call(heartbeat())->header.heartbeat().fenced());
   ASSERT_EQ(them->controller.heartbeats.size(), 1U);
   EXPECT_EQ(them->controller.heartbeats.front().broker_epoch, 9U);
+}
+
+TEST_F(ClusterMessages, WhatIsUrgentWaitsForNoWorker) {
+  auto& executor = them->node.executor();
+  for (size_t i = 0; i < executor.workers(); ++i) {
+    executor.pause_worker_until(i, sim.now() + 60s);
+  }
+  dial("C", 2, true);
+  EXPECT_TRUE(call(heartbeat()));
+  EXPECT_TRUE(call(raft("message"), "message"));
+  EXPECT_THAT(them->consensus.received, ElementsAre(std::pair(NodeId{1}, "message")));
+  EXPECT_EQ(them->controller.heartbeats.size(), 1U);
+}
+
+TEST_F(ClusterMessages, AnUrgentConnectionIsForNothingElse) {
+  dial("C", 2, true);
+  EXPECT_TRUE(call(heartbeat()));
+  EXPECT_EQ(call(propose("command"), "command").error(), Errc::invalid_request);
+  EXPECT_THAT(them->consensus.proposed, IsEmpty());
 }
 
 TEST_F(ClusterMessages, AMemberWithMetadataOfBeforeARecoveryIsRefused) {

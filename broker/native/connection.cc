@@ -111,6 +111,10 @@ bool is_served_early(Request::RequestCase request) {
   return request == Request::kHello || request >= Request::kDiscover;
 }
 
+bool is_urgent(Request::RequestCase request) {
+  return request == Request::kRaft || request == Request::kHeartbeat;
+}
+
 bool may_have_payload(Request::RequestCase request) {
   return request == Request::kRaft || request == Request::kPropose;
 }
@@ -123,6 +127,10 @@ Result<> NativeConnection::check(const native::RequestHeader& request, ByteView 
   }
   if (agreed_ && request.has_hello()) {
     return fail(Errc::invalid_request, "hello is said once on a connection");
+  }
+  if (agreed_ && worker_.is_urgent() && !is_urgent(request.request_case())) {
+    return fail(Errc::invalid_request,
+                "an urgent connection is for raft and heartbeat; use another one for the rest");
   }
   if (!front_end_.serves() && !is_served_early(request.request_case())) {
     return fail(Errc::recovering,

@@ -43,6 +43,7 @@ class NativeFrontEnd final : public FrontEnd {
   }
 
   bool recognises(std::span<const std::byte, kOpeningBytes> opening) const override;
+  std::optional<bool> is_urgent(ByteView begin) const override;
   size_t preamble() const override { return kOpeningBytes; }
   std::unique_ptr<Protocol> open(ProtocolPorts ports) override;
   std::string_view name() const override { return "native"; }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -59,6 +60,12 @@ class FrontEnd {
   virtual ~FrontEnd() = default;
   /// Whether a connection that begins with these four bytes speaks it.
   virtual bool recognises(std::span<const std::byte, kOpeningBytes> opening) const = 0;
+  /// Whether what follows on a connection that begins so must not wait behind a worker's work;
+  /// nothing while more bytes are needed to tell.
+  virtual std::optional<bool> is_urgent(ByteView begin) const {
+    static_cast<void>(begin);
+    return false;
+  }
   /// How many of the opening bytes are not part of the first frame.
   virtual size_t preamble() const = 0;
   virtual std::unique_ptr<Protocol> open(ProtocolPorts ports) = 0;

@@ -1,6 +1,7 @@
 #include "broker/server/server.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <utility>
 
@@ -16,6 +17,9 @@ constexpr Duration kTend = 1s;
 constexpr Duration kRefusalLog = 10s;
 /// Connections accepted before others of the control loop have their turn.
 constexpr uint64_t kAcceptTurn = 64;
+/// Until a connection that says nothing goes to a worker, and the most that is looked at before.
+constexpr Duration kOpeningWait = 100ms;
+constexpr size_t kMostOpening = 1024;
 /// Idle connections that one worker gives up at one look at memory.
 constexpr int kIdleClosedAtOnce = 16;
 
@@ -51,7 +55,7 @@ Server::Server(ServerPorts ports, ServerOptions options, std::vector<FrontEnd*> 
                .metrics = metrics_,
                .log = ports_.log,
                .on_broken_slice = ports_.on_broken_slice},
-      connections_(ports_.runtime.executor.workers()) {
+      connections_(ports_.runtime.executor.loops()) {
   options_ = fitted(std::move(options_), admission_);
   for (auto* front_end : front_ends) {
     request_metrics_.push_back(
@@ -61,6 +65,7 @@ Server::Server(ServerPorts ports, ServerOptions options, std::vector<FrontEnd*> 
   for (size_t i = 0; i < ports_.runtime.executor.workers(); ++i) {
     workers_.push_back(std::make_unique<Worker>(context_, ports_.runtime.executor.worker(i)));
   }
+  workers_.push_back(std::make_unique<Worker>(context_, ports_.runtime.executor.control()));
   publish();
 }
 
@@ -126,9 +131,8 @@ void Server::take(std::unique_ptr<io::Socket> socket) {
     return refused(metrics_.refused_address, "connections.limit_per_address", socket->peer());
   }
   metrics_.accepted.add(io::Loop::current()->index());
-  Worker& worker = least_loaded();
-  connections_[worker.index()].fetch_add(1, std::memory_order_relaxed);
-  sessions_.start(serve(worker, std::move(socket), std::move(account), std::move(*memory)));
+  connections_.back().fetch_add(1, std::memory_order_relaxed);
+  sessions_.start(serve(std::move(socket), std::move(account), std::move(*memory)));
 }
 
 void Server::refused(Counter& counter, std::string_view why, const io::Endpoint& peer) {
@@ -158,12 +162,48 @@ bool Server::may_log(TimePoint& last) {
 
 Worker& Server::least_loaded() {
   const auto least = std::ranges::min_element(
-      connections_, {}, [](const auto& count) { return count.load(std::memory_order_relaxed); });
+      connections_.begin(), connections_.end() - 1, {},
+      [](const auto& count) { return count.load(std::memory_order_relaxed); });
   return *workers_[static_cast<size_t>(least - connections_.begin())];
 }
 
-io::Task<void> Server::serve(Worker& worker, std::unique_ptr<io::Socket> socket,
+std::optional<bool> Server::is_urgent(ByteView begin) const {
+  bool may_be = false;
+  for (const auto& served : front_ends_) {
+    const auto urgent = served.front_end.is_urgent(begin);
+    if (urgent.value_or(false)) return true;
+    may_be = may_be || !urgent;
+  }
+  return may_be ? std::nullopt : std::optional(false);
+}
+
+/// Told by its first bytes; who is slow with them is served like all others.
+io::Task<bool> Server::is_urgent(io::MovableSocket& socket) const {
+  const TimePoint deadline = io::Loop::current()->now() + kOpeningWait;
+  std::array<std::byte, kMostOpening> begin;
+  std::optional<bool> urgent;
+  for (size_t known = 0; !urgent && known < begin.size();) {
+    socket.set_read_threshold(known + 1);
+    if (!co_await socket.readable_by(deadline)) break;
+    const auto count = socket.try_peek(begin);
+    if (!count || *count <= known) break;
+    known = *count;
+    urgent = is_urgent(ByteView(begin).first(known));
+  }
+  socket.set_read_threshold(1);
+  co_return urgent.value_or(false);
+}
+
+io::Task<void> Server::serve(std::unique_ptr<io::Socket> socket,
                              std::shared_ptr<AddressAccount> account, Reservation memory) {
+  // All that is accepted can be moved.
+  auto& accepted = static_cast<io::MovableSocket&>(*socket);
+  accepted.attach(*io::Loop::current());
+  const bool urgent = co_await is_urgent(accepted);
+  accepted.detach();
+  Worker& worker = urgent ? *workers_.back() : least_loaded();
+  connections_[worker.index()].fetch_add(1, std::memory_order_relaxed);
+  connections_.back().fetch_sub(1, std::memory_order_relaxed);
   co_await worker.loop().enter();
   socket->attach(worker.loop());
   {

@@ -19,6 +19,7 @@
 #include "broker/server/request_metrics.h"
 #include "broker/server/session.h"
 #include "broker/server/worker.h"
+#include "io/movable_socket.h"
 #include "io/runtime.h"
 #include "io/sync.h"
 #include "storage/file_slice.h"
@@ -39,7 +40,8 @@ struct ServerPorts {
 };
 
 /// The port that clients connect to: one acceptor on the control loop, which hands each connection
-/// to the worker with the fewest; watches memory and applies pressure. start() and stop() on the
+/// to the worker with the fewest, and keeps those on its own loop that must not wait behind a
+/// worker's work; watches memory and applies pressure. start() and stop() on the
 /// control loop, once each.
 class Server {
  public:
@@ -69,8 +71,10 @@ class Server {
   io::Task<void> accept_all();
   void take(std::unique_ptr<io::Socket> socket);
   Worker& least_loaded();
-  io::Task<void> serve(Worker& worker, std::unique_ptr<io::Socket> socket,
-                       std::shared_ptr<AddressAccount> account, Reservation memory);
+  io::Task<void> serve(std::unique_ptr<io::Socket> socket, std::shared_ptr<AddressAccount> account,
+                       Reservation memory);
+  io::Task<bool> is_urgent(io::MovableSocket& socket) const;
+  std::optional<bool> is_urgent(ByteView begin) const;
   void accept_failed(const Error& why);
   static bool may_log(TimePoint& last);
   void refused(Counter& counter, std::string_view why, const io::Endpoint& peer);
@@ -93,8 +97,10 @@ class Server {
   std::vector<std::unique_ptr<RequestMetrics>> request_metrics_;
   std::vector<ServedFrontEnd> front_ends_;
   ServerContext context_;
+  /// The last one is the control loop's.
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<io::Listener> listener_;
+  /// By worker; the last one has also those of which it is not known yet.
   std::vector<std::atomic<size_t>> connections_;
 
   std::atomic<bool> stopping_{false};

@@ -72,6 +72,8 @@ class Worker {
 
   io::Loop& loop() { return loop_; }
   size_t index() const { return loop_.index(); }
+  /// It is that of the control loop, for what must not wait behind the work of the others.
+  bool is_urgent() const { return index() == context_.runtime.executor.workers(); }
   ServerContext& context() { return context_; }
   const ServerOptions& options() const { return context_.options; }
   const Clock& clock() const { return context_.runtime.clock; }

@@ -109,6 +109,12 @@ Task<Result<>> WaitingDescriptor::wait(Event event, std::optional<TimePoint> dea
   co_return co_await waiter;
 }
 
+int WaitingDescriptor::release() {
+  CHECK(waiters_[0] == nullptr && waiters_[1] == nullptr, "nobody waits for what is released");
+  if (std::exchange(descriptor_number_, -1) < 0) return -1;
+  return descriptor_.release();
+}
+
 void WaitingDescriptor::close() {
   if (std::exchange(descriptor_number_, -1) < 0) return;
   std::error_code ignored;

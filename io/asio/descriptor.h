@@ -47,6 +47,8 @@ class WaitingDescriptor {
   /// timed_out after `deadline`, connection_closed after close(), without details.
   Task<Result<>> wait(Event event, std::optional<TimePoint> deadline = std::nullopt);
   void close();
+  /// The descriptor, which is not ours any more; nobody waits. -1 after close().
+  int release();
 
  private:
   class Waiter;

@@ -22,8 +22,14 @@ AsioSocket::~AsioSocket() {
 }
 
 void AsioSocket::attach(Loop& loop) {
-  CHECK(!descriptor_, "a socket is attached once");
+  CHECK(!descriptor_, "a socket is attached to one loop at a time");
   descriptor_.emplace(static_cast<AsioLoop&>(loop), std::exchange(unattached_, -1));
+}
+
+void AsioSocket::detach() {
+  CHECK(descriptor_, "a socket is attached before it is detached");
+  unattached_ = descriptor_->release();
+  descriptor_.reset();
 }
 
 std::unexpected<Error> AsioSocket::failed(std::string_view verb) const {
@@ -34,9 +40,12 @@ std::unexpected<Error> AsioSocket::failed(std::string_view verb) const {
                                std::string(verb) + " " + peer_.to_string()));
 }
 
-Result<size_t> AsioSocket::try_read(MutableBytes out) {
+Result<size_t> AsioSocket::try_read(MutableBytes out) { return receive(out, 0); }
+Result<size_t> AsioSocket::try_peek(MutableBytes out) { return receive(out, MSG_PEEK); }
+
+Result<size_t> AsioSocket::receive(MutableBytes out, int flags) {
   while (true) {
-    const ssize_t count = recv(descriptor_->get(), out.data(), out.size(), MSG_DONTWAIT);
+    const ssize_t count = recv(descriptor_->get(), out.data(), out.size(), MSG_DONTWAIT | flags);
     if (count >= 0) return static_cast<size_t>(count);
     if (errno != EINTR) return failed("read from");
   }
@@ -79,9 +88,13 @@ Result<size_t> AsioSocket::try_send_file(File& file, uint64_t position, size_t l
 Task<Result<>> AsioSocket::readable() { return wait(WaitingDescriptor::Event::readable); }
 Task<Result<>> AsioSocket::writable() { return wait(WaitingDescriptor::Event::writable); }
 
-Task<Result<>> AsioSocket::wait(WaitingDescriptor::Event event) {
+Task<Result<>> AsioSocket::readable_by(TimePoint deadline) {
+  return wait(WaitingDescriptor::Event::readable, deadline);
+}
+
+Task<Result<>> AsioSocket::wait(WaitingDescriptor::Event event, std::optional<TimePoint> deadline) {
   CHECK(descriptor_, "a socket is attached to a loop before it is used");
-  return descriptor_->wait(event);
+  return descriptor_->wait(event, deadline);
 }
 
 void AsioSocket::set_read_threshold(size_t bytes) {

@@ -4,12 +4,12 @@
 #include <optional>
 
 #include "io/asio/descriptor.h"
-#include "io/network.h"
+#include "io/movable_socket.h"
 
 namespace sluice::io {
 
 /// A connected TCP socket. Holds no buffer.
-class AsioSocket final : public Socket {
+class AsioSocket final : public MovableSocket {
  public:
   /// Takes the connected, non-blocking descriptor over; without a loop yet.
   AsioSocket(int descriptor, Endpoint peer);
@@ -21,6 +21,9 @@ class AsioSocket final : public Socket {
   Result<size_t> try_send_file(File& file, uint64_t position, size_t length, bool more) override;
   Task<Result<>> readable() override;
   Task<Result<>> writable() override;
+  Task<Result<>> readable_by(TimePoint deadline) override;
+  Result<size_t> try_peek(MutableBytes out) override;
+  void detach() override;
   void set_read_threshold(size_t bytes) override;
   void close() override;
   const Endpoint& peer() const override { return peer_; }
@@ -31,7 +34,8 @@ class AsioSocket final : public Socket {
  private:
   /// Of a failed system call; would_block without a detail.
   std::unexpected<Error> failed(std::string_view verb) const;
-  Task<Result<>> wait(WaitingDescriptor::Event event);
+  Result<size_t> receive(MutableBytes out, int flags);
+  Task<Result<>> wait(WaitingDescriptor::Event event, std::optional<TimePoint> deadline = {});
 
   int unattached_;
   int read_threshold_ = 1;

@@ -3,6 +3,7 @@
 // What every Network promises. Included by one source file of a test program, which then makes
 // INSTANTIATE_TEST_SUITE_P(Name, NetworkContract, testing::Values(WorldMaker{...}), name_of_world).
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string>
@@ -12,7 +13,7 @@
 #include <gmock/gmock.h>
 
 #include "base/random.h"
-#include "io/network.h"
+#include "io/movable_socket.h"
 #include "io/sync.h"
 #include "tests/support/world.h"
 
@@ -312,6 +313,38 @@ TEST_P(NetworkContract, ServesAConnectionOnAnotherLoop) {
     }(std::move(*server), runtime.executor.worker(0)));
     CO_ASSERT_OK(co_await write(**client, pattern(1'000)));
     EXPECT_TRUE(co_await comes(**client, pattern(1'000, 2)));
+    co_await scope.join();
+  });
+}
+
+TEST_P(NetworkContract, WhatWasPeekedAtStaysForTheLoopThatTheSocketMovesTo) {
+  check([](Runtime& runtime, std::string) -> Task<void> {
+    auto made = co_await connection(runtime.network);
+    CO_ASSERT_OK(made);
+    auto& accepted = static_cast<MovableSocket&>(*made->server);
+    expect_error(co_await accepted.readable_by(Loop::current()->now() + 5ms), Errc::timed_out);
+    const auto sent = pattern(1'000);
+    CO_ASSERT_OK(co_await write(*made->client, sent));
+    accepted.set_read_threshold(sent.size());
+    CO_ASSERT_OK(co_await accepted.readable_by(Loop::current()->now() + kLong));
+    std::vector<std::byte> begin(100);
+    const auto peeked = accepted.try_peek(begin);
+    CO_ASSERT_OK(peeked);
+    EXPECT_EQ(*peeked, begin.size());
+    EXPECT_TRUE(std::ranges::equal(begin, ByteView(sent).first(begin.size())));
+    accepted.set_read_threshold(1);
+    accepted.detach();
+    Scope scope;
+    scope.start([](std::unique_ptr<Socket> socket, Loop& worker) -> Task<void> {
+      co_await worker.enter();
+      socket->attach(worker);
+      EXPECT_TRUE(co_await comes(*socket, pattern(1'000)));
+      EXPECT_TRUE(co_await write(*socket, pattern(1'000, 2)));
+      EXPECT_TRUE(co_await comes(*socket, pattern(10, 3)));
+      socket.reset();
+    }(std::move(made->server), runtime.executor.worker(0)));
+    EXPECT_TRUE(co_await comes(*made->client, pattern(1'000, 2)));
+    CO_ASSERT_OK(co_await write(*made->client, pattern(10, 3)));
     co_await scope.join();
   });
 }
