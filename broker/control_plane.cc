@@ -173,6 +173,7 @@ io::Task<Result<>> ControlPlane::open_log(const Founding& founding) {
       .log = ports_.log,
       .subscriber = ports_.store.subscriber(),
       .on_failed = ports_.on_fatal,
+      .executor = &ports_.runtime.executor,
       .transport = this,
       .forward =
           [this](NodeId leader, std::vector<std::byte> command) {

@@ -20,8 +20,8 @@ struct MetadataSubscriber {
   std::function<Result<>(uint64_t index, ByteView command)> apply;
   /// Begins anew from a snapshot. An error is final: the log cannot be used.
   std::function<Result<>(uint64_t index, ByteView snapshot)> restore;
-  /// All that was applied so far.
-  std::function<std::vector<std::byte>()> snapshot;
+  /// What gives all that was applied so far, called once, on any thread: that may take its time.
+  std::function<std::function<std::vector<std::byte>()>()> snapshot;
   /// Whether apply() would know what the command says. Asked before a command gets into the log:
   /// one that is committed and not understood ends every broker, at every start. Null: all are
   /// known.

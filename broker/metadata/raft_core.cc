@@ -232,8 +232,8 @@ Result<> RaftCore::applied(uint64_t index) {
   return outcome(sluice_raft_applied(handle_.get(), index));
 }
 
-Result<> RaftCore::offer_snapshot(ByteView data) {
-  return outcome(sluice_raft_offer_snapshot(handle_.get(), pointer(data), data.size()));
+Result<> RaftCore::offer_snapshot(uint64_t index, ByteView data) {
+  return outcome(sluice_raft_offer_snapshot(handle_.get(), index, pointer(data), data.size()));
 }
 
 Result<> RaftCore::compact(uint64_t covered, KeptEntries kept) {

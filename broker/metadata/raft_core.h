@@ -122,8 +122,9 @@ class RaftCore {
   /// For each committed entry that is a configuration, in its turn.
   Result<> apply_change(const WalEntry& entry);
   Result<> applied(uint64_t index);
-  /// The state after the last applied entry, when status() wants it.
-  Result<> offer_snapshot(ByteView data);
+  /// The state after that entry, since which the configuration did not change, when status() wants
+  /// it. invalid_argument when the entry is no longer there: the next one may do.
+  Result<> offer_snapshot(uint64_t index, ByteView data);
   /// A snapshot stands for everything up to that entry; for followers that lag a little some of it
   /// stays.
   Result<> compact(uint64_t covered, KeptEntries kept);

@@ -111,7 +111,7 @@ io::Task<Result<RaftState>> RaftLog::import_older(Ports& ports, NodeId self, Wal
     start.term = entry.term;
   }
   CO_RETURN_IF_ERROR(co_await wal.save_snapshot(
-      {start.index, start.term, ports.subscriber.snapshot(), start.configuration}));
+      {start.index, start.term, ports.subscriber.snapshot()(), start.configuration}));
   co_return RaftState{{start.term, 0, start.index}, start, {}};
 }
 
@@ -225,7 +225,7 @@ void RaftLog::pump() {
   if (failed_) return;
   refresh();
   announce_role();
-  save_snapshot_when_due();
+  take_snapshot_when_due();
   changed_.notify_all();
 }
 
@@ -304,7 +304,6 @@ void RaftLog::refresh() {
   status_ = std::move(*now);
   leader_.store(status_.leader ? status_.leader->value() : -1, std::memory_order_relaxed);
   if (other_term) wake_proposals();
-  if (status_.wants_snapshot) check(core_.offer_snapshot(ports_.subscriber.snapshot()));
 }
 
 void RaftLog::announce_role() {
@@ -322,10 +321,30 @@ uint64_t RaftLog::snapshot_every_bytes() const {
   return options_.snapshot_every_bytes + options_.snapshot_every_bytes * share / 16;
 }
 
-void RaftLog::save_snapshot_when_due() {
-  if (opening_ || failed_ || storage_->saving()) return;
-  if (!storage_->snapshot_due(snapshot_every_bytes())) return;
-  storage_->save({applied_, applied_term_, ports_.subscriber.snapshot(), status_.configuration});
+void RaftLog::take_snapshot_when_due() {
+  if (opening_ || closed_at_ || encoding_) return;
+  const bool save = !storage_->saving() && storage_->snapshot_due(snapshot_every_bytes());
+  if (!save && !status_.wants_snapshot) return;
+  encoding_ = true;
+  running_.start(take_snapshot(save, status_.wants_snapshot));
+}
+
+/// Not on the loop, which has ticks to do: a large cluster's state takes its time to encode.
+io::Task<void> RaftLog::take_snapshot(bool save, bool offer) {
+  WalSnapshot snapshot{applied_, applied_term_, {}, status_.configuration};
+  const auto encode = ports_.subscriber.snapshot();
+  if (ports_.executor != nullptr) {
+    snapshot.data = co_await ports_.executor->offload(encode);
+  } else {
+    snapshot.data = encode();
+  }
+  encoding_ = false;
+  if (failed_ || closed_at_) co_return;
+  // It names who is in the group; where that changed meanwhile the next one is asked for.
+  if (offer && status_.configuration == snapshot.configuration) {
+    check(core_.offer_snapshot(snapshot.index, snapshot.data));
+  }
+  if (save) storage_->save(std::move(snapshot));
 }
 
 void RaftLog::receive(NodeId from, ByteView message) {

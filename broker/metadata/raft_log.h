@@ -61,6 +61,8 @@ class RaftLog final : public MetadataLog {
     /// The log's device failed, or the engine broke: nothing more can be agreed, the process must
     /// end without writing another byte. Once.
     std::function<void(const Error&)> on_failed;
+    /// Where snapshots are encoded. Null: on the control loop.
+    io::Executor* executor = nullptr;
     /// Null: alone.
     RaftTransport* transport = nullptr;
     /// A follower's way to propose: the entry's index, or the error, of propose_here() there.
@@ -155,7 +157,8 @@ class RaftLog final : public MetadataLog {
   void announce_role();
   io::Task<void> announce_later();
   uint64_t snapshot_every_bytes() const;
-  void save_snapshot_when_due();
+  void take_snapshot_when_due();
+  io::Task<void> take_snapshot(bool save, bool offer);
   /// False, and the log has failed, on an error.
   bool check(const Result<>& result);
   void fail_with(Error error);
@@ -204,6 +207,7 @@ class RaftLog final : public MetadataLog {
   std::optional<TimePoint> closed_at_;
   bool opening_ = true;
   bool pumping_ = false;
+  bool encoding_ = false;
   /// After anything that the core said.
   io::Signal changed_;
   io::Scope running_;

@@ -34,7 +34,13 @@ class RaftLogTest : public ::testing::Test {
               snapshot_ = as_text(data);
               return {};
             },
-            .snapshot = [this] { return bytes_of("state of " + std::to_string(applied_.size())); },
+            .snapshot =
+                [this] {
+                  return [this, text = "state of " + std::to_string(applied_.size())] {
+                    encoded_on_ = io::Loop::current();
+                    return bytes_of(text);
+                  };
+                },
             .check = [](ByteView command) -> Result<> {
               if (as_text(command) == "nonsense") return fail(Errc::unsupported);
               return {};
@@ -49,6 +55,7 @@ class RaftLogTest : public ::testing::Test {
                                   .log = Logger(sink_),
                                   .subscriber = subscriber(),
                                   .on_failed = [this](const Error& e) { failed_ = e; },
+                                  .executor = executor_,
                                   .on_role = [this](bool leads, uint64_t) { leads_ = leads; }},
                                  kDirectory,
                                  {.bootstrap = RaftLog::Bootstrap{{NodeId{1}}},
@@ -87,7 +94,7 @@ class RaftLogTest : public ::testing::Test {
   }
 
   NullSink sink_;
-  sim::Simulator simulator_{1};
+  sim::Simulator simulator_{1, {.scheduler = {.offload_delay_max = 1s}}};
   sim::SimNode& node_ = simulator_.add_node("node");
   std::map<uint64_t, std::string> applied_;
   uint64_t restored_ = 0;
@@ -95,6 +102,8 @@ class RaftLogTest : public ::testing::Test {
   std::optional<Error> refuse_;
   std::optional<Error> failed_;
   bool leads_ = false;
+  io::Executor* executor_ = nullptr;
+  io::Loop* encoded_on_ = nullptr;
   std::unique_ptr<RaftLog> log_;
 };
 
@@ -202,6 +211,27 @@ TEST_F(RaftLogTest, ASnapshotIsTakenAlsoWhenEachRunWritesLittle) {
   ASSERT_TRUE(open());
   EXPECT_GT(restored_, 0u);
   EXPECT_TRUE(propose("after"));
+  close();
+}
+
+TEST_F(RaftLogTest, TheLogGoesOnWhileASnapshotIsEncoded) {
+  executor_ = &node_.executor();
+  encoded_on_ = &control();
+  ASSERT_TRUE(open());
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(propose(std::string(200, 'a')));
+  EXPECT_EQ(encoded_on_, &control()) << "it is still under way";
+  EXPECT_EQ(files("snapshot-"), 0U);
+  simulator_.run_for(2s);
+  EXPECT_EQ(encoded_on_, nullptr);
+  EXPECT_EQ(files("snapshot-"), 1U);
+  auto all = applied_;
+  close();
+  ASSERT_TRUE(open());
+  // It is of the entry that it says it is of: what came while it was encoded is applied again.
+  const auto behind = all.upper_bound(restored_);
+  EXPECT_EQ(snapshot_, "state of " + std::to_string(std::distance(all.begin(), behind)));
+  EXPECT_EQ(applied_, (std::map(behind, all.end())));
+  EXPECT_FALSE(applied_.empty());
   close();
 }
 

@@ -20,7 +20,7 @@ MetadataSubscriber MetadataStore::subscriber() {
             publish(std::move(restored));
             return {};
           },
-          .snapshot = [this] { return encode_snapshot(*image()); },
+          .snapshot = [this] { return [shown = image()] { return encode_snapshot(*shown); }; },
           .check = check};
 }
 

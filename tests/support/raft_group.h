@@ -183,7 +183,9 @@ class RaftGroup {
                   std::string lines;
                   for (const std::string& command : member.commands) lines += command + "\n";
                   const ByteView bytes = as_bytes(lines);
-                  return std::vector<std::byte>(bytes.begin(), bytes.end());
+                  return [encoded = std::vector<std::byte>(bytes.begin(), bytes.end())] {
+                    return encoded;
+                  };
                 }};
   }
 

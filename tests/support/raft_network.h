@@ -189,7 +189,8 @@ class RaftNetwork {
       const NodeId first = leaders_.emplace(now.term, id).first->second;
       ASSERT_EQ(first, id) << "two leaders of term " << now.term;
     }
-    if (now.wants_snapshot) check(machine, core(id).offer_snapshot(snapshot_of(machine)));
+    if (now.wants_snapshot)
+      check(machine, core(id).offer_snapshot(now.applied, snapshot_of(machine)));
   }
 
  private:

@@ -52,8 +52,10 @@ int32_t sluice_raft_persisted(SluiceRaft* raft, uint64_t number);
 /* For each committed change of the configuration, before applied(). */
 int32_t sluice_raft_apply_change(SluiceRaft* raft, const uint8_t* data, size_t length);
 int32_t sluice_raft_applied(SluiceRaft* raft, uint64_t index);
-/* The state after the last applied entry, when status() says that a snapshot is wanted. */
-int32_t sluice_raft_offer_snapshot(SluiceRaft* raft, const uint8_t* data, size_t length);
+/* The state after an applied entry that is still in the log, since which the configuration did not
+   change, when status() says that a snapshot is wanted. */
+int32_t sluice_raft_offer_snapshot(SluiceRaft* raft, uint64_t index, const uint8_t* data,
+                                   size_t length);
 /* A snapshot stands for the entries up to `covered`. Of them the last ones stay, so many and so
    many bytes of them at most. */
 int32_t sluice_raft_compact(SluiceRaft* raft, uint64_t covered, uint64_t entries, uint64_t bytes);

@@ -188,11 +188,12 @@ pub unsafe extern "C" fn sluice_raft_apply_change(
 #[no_mangle]
 pub unsafe extern "C" fn sluice_raft_offer_snapshot(
     handle: *mut Handle,
+    index: u64,
     bytes: *const u8,
     length: usize,
 ) -> i32 {
     let bytes = view(bytes, length);
-    (*handle).change(|node| node.offer_snapshot(bytes))
+    (*handle).change(|node| node.offer_snapshot(index, bytes))
 }
 
 unsafe fn answer(

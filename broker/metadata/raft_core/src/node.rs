@@ -381,14 +381,15 @@ impl Node {
         Code::Ok
     }
 
-    /// `data` is the state after the last applied entry.
-    pub fn offer_snapshot(&mut self, data: &[u8]) -> Code {
-        let index = self.raw.raft.raft_log.applied;
-        let term = self
-            .raw
-            .store()
-            .term(index)
-            .expect("what is applied is in the log");
+    /// `data` is the state after that entry, since which the configuration did not change. What is
+    /// no longer in the log, or not applied, cannot be gone on from.
+    pub fn offer_snapshot(&mut self, index: u64, data: &[u8]) -> Code {
+        if index > self.raw.raft.raft_log.applied {
+            return Code::Invalid;
+        }
+        let Ok(term) = self.raw.store().term(index) else {
+            return Code::Invalid;
+        };
         let mut snapshot = Snapshot::default();
         snapshot.mut_metadata().index = index;
         snapshot.mut_metadata().term = term;
