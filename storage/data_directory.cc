@@ -14,6 +14,7 @@ namespace {
 constexpr const char* kLockFile = ".lock";
 constexpr const char* kBootIdFile = ".boot-id";
 constexpr std::string_view kDeletedFolderSuffix = "-delete";
+constexpr std::string_view kStrayFolderSuffix = "-stray";
 constexpr size_t kLongestFileName = 255;
 constexpr size_t kLongestTopic = 249;
 constexpr size_t kLongestBootId = 128;
@@ -54,15 +55,28 @@ LogFolder parse_log_folder(std::string_view name) {
           .partition = {std::string(name.substr(0, dash)), PartitionId(*partition)}};
 }
 
-std::string deleted_folder_name(const TopicPartition& partition, const Uuid& unique) {
+namespace {
+
+std::string renamed_folder(const TopicPartition& partition, const Uuid& unique,
+                           std::string_view suffix) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string tail = "-" + std::to_string(partition.partition.value()) + ".";
   for (const std::byte byte : unique.bytes()) {
     tail += kHex[std::to_integer<size_t>(byte >> 4)];
     tail += kHex[std::to_integer<size_t>(byte & std::byte{15})];
   }
-  tail += kDeletedFolderSuffix;
+  tail += suffix;
   return partition.topic.substr(0, kLongestFileName - tail.size()) + tail;
+}
+
+}  // namespace
+
+std::string deleted_folder_name(const TopicPartition& partition, const Uuid& unique) {
+  return renamed_folder(partition, unique, kDeletedFolderSuffix);
+}
+
+std::string stray_folder_name(const TopicPartition& partition, const Uuid& unique) {
+  return renamed_folder(partition, unique, kStrayFolderSuffix);
 }
 
 DataDirectory::DataDirectory(Ports ports, std::string path, Options options)

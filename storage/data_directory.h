@@ -29,6 +29,8 @@ struct LogFolder {
 LogFolder parse_log_folder(std::string_view name);
 /// What a deleted log's folder is renamed to; cut to what a file name may be.
 std::string deleted_folder_name(const TopicPartition& partition, const Uuid& unique);
+/// As that, of a folder that is put aside.
+std::string stray_folder_name(const TopicPartition& partition, const Uuid& unique);
 
 /// A data directory whose lock we hold: its disk, its logs' folders and its checkpoints.
 class DataDirectory {

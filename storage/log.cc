@@ -105,7 +105,25 @@ Offset Log::high_watermark() const { return parts_->context.state.lock()->high_w
 const TopicPartition& Log::partition() const { return parts_->context.partition; }
 const Uuid& Log::topic_id() const { return parts_->context.topic_id; }
 const std::string& Log::directory() const { return parts_->context.directory; }
-io::Task<Result<>> Log::check(Check how) { return parts_->reader.check(std::move(how)); }
+io::Task<Result<>> Log::check(Check how) {
+  LogReader::Findings found;
+  CO_RETURN_IF_ERROR(co_await parts_->reader.check(how, found));
+  if (found.active_index) {
+    // Its index grows still: sealed it is one like the others.
+    CO_RETURN_IF_ERROR(co_await roll());
+    found = {};
+    CO_RETURN_IF_ERROR(co_await parts_->reader.check(how, found));
+  }
+  const auto& epochs = found.epochs;
+  if (epochs && (!epochs->misfits().empty() || epochs->corrected())) {
+    CO_RETURN_IF_ERROR(co_await parts_->writer->correct_epochs(*epochs));
+  }
+  for (auto& index : found.indexes) {
+    CO_RETURN_IF_ERROR(
+        co_await parts_->writer->replace_indexes(index.segment, std::move(index.anew)));
+  }
+  co_return {};
+}
 bool Log::is_damaged() const { return parts_->context.is_damaged.load(std::memory_order_relaxed); }
 void Log::set_damaged(std::string why) { parts_->context.damaged(std::move(why)); }
 io::Task<void> Log::settle_writes() {

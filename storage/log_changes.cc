@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -70,6 +71,79 @@ io::Task<Result<>> LogWriter::store_epochs(LeaderEpochs epochs) {
   CO_RETURN_IF_ERROR(co_await io::replace_file(
       log_.ports.disk, log_.folder() + "/" + kLeaderEpochFile, epochs.encode()));
   log_.state.lock()->epochs = std::move(epochs);
+  co_return {};
+}
+
+io::Task<Result<>> LogWriter::correct_epochs(const EpochCheck& found) {
+  const Role held = co_await role();
+  CO_RETURN_IF_ERROR(refusal());
+  for (const auto& batch : found.misfits()) {
+    if (batch.file->generation() != batch.generation) co_return {};
+    CO_RETURN_IF_ERROR(co_await correct_epoch(batch));
+  }
+  auto corrected = found.corrected();
+  if (!corrected || next_ < found.end()) co_return {};
+  const LeaderEpochs before = log_.state.lock()->epochs;
+  // What began since, and one that has no record yet, no batch tells.
+  for (const auto& entry : before.entries()) {
+    if (entry.start >= found.end()) corrected->push_back(entry);
+  }
+  LeaderEpochs epochs;
+  for (const auto& entry : *corrected) {
+    if (entry.epoch > epochs.latest()) epochs.assign(entry.epoch, entry.start);
+  }
+  epochs.truncate_start(start_);
+  log_.ports.log.warning("leader epochs are not those of the log's batches, which tell",
+                         {{"log", log_.partition.folder()}});
+  CO_RETURN_IF_ERROR(co_await store_epochs(std::move(epochs)));
+  epoch_ = log_.state.lock()->epochs.latest();
+  co_return {};
+}
+
+/// No checksum covers it, and those around it and what was written down agree.
+io::Task<Result<>> LogWriter::correct_epoch(const EpochCheck::Misfit& batch) {
+  if (log_.state.lock()->epochs.epoch_at(batch.base) != batch.recorded) co_return {};
+  CO_ASSIGN_OR_RETURN(auto file,
+                      co_await log_.ports.disk.open(batch.file->path(), io::OpenMode::write));
+  std::array<std::byte, record::kHeaderSize> bytes;
+  CO_ASSIGN_OR_RETURN(const size_t read,
+                      co_await file->read_at(batch.position, bytes, io::Lane::background));
+  if (read < bytes.size()) co_return {};
+  const auto header = record::load_header(bytes.data());
+  if (header.base_offset != batch.base || header.leader_epoch != batch.found) co_return {};
+  log_.ports.log.warning("leader epoch of a batch went bad and is written again",
+                         {{"path", batch.file->path()},
+                          {"offset", batch.base},
+                          {"found", batch.found},
+                          {"epoch", batch.recorded}});
+  store_be(bytes.data() + record::kLeaderEpochAt, batch.recorded.value());
+  const ByteView epoch = ByteView(bytes).subspan(record::kLeaderEpochAt, sizeof(int32_t));
+  CO_RETURN_IF_ERROR(co_await file->write_at(batch.position + record::kLeaderEpochAt,
+                                             std::span(&epoch, 1), io::Lane::background));
+  co_return co_await file->sync(io::Lane::background);
+}
+
+io::Task<Result<>> LogWriter::replace_indexes(std::shared_ptr<Segment> of, IndexFiles anew) {
+  const Role held = co_await role();
+  CO_RETURN_IF_ERROR(refusal());
+  std::vector<SealedSegment> sealed = log_.state.lock()->segments->sealed;
+  const auto place = std::ranges::find(sealed, of, &SealedSegment::segment);
+  if (place == sealed.end() || !of->synced()) co_return {};
+  CO_RETURN_IF_ERROR(co_await of->pin());
+  const auto write = [&](std::string_view suffix, std::vector<std::byte> content) {
+    return io::replace_file(log_.ports.disk, segment_path(log_.folder(), of->base(), suffix),
+                            std::move(content));
+  };
+  CO_RETURN_IF_ERROR(co_await write(kIndexSuffix, std::move(anew.offsets)));
+  CO_RETURN_IF_ERROR(co_await write(kTimeIndexSuffix, std::move(anew.times)));
+  auto segment = co_await open_segment(log_.space, of->base(), options_->segment_index_bytes);
+  if (!segment) co_return fail(broken(std::move(segment).error(), "open a new index"));
+  (*segment)->set_complete(true);
+  (*segment)->set_synced(true);
+  place->segment = std::move(*segment);
+  publish_segments(std::move(sealed));
+  // A cut of the file is told to the new one from now on.
+  of->file()->next_generation();
   co_return {};
 }
 

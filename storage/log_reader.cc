@@ -1,6 +1,7 @@
 #include "storage/log_reader.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,7 @@ constexpr uint64_t kFreshBytes = 4_MiB;
 
 /// Of batches that lie at `position` of the file; `next` is the least offset they may begin at.
 Result<> check_batches(ByteView batches, const std::string& path, uint64_t position, bool dense,
+                       const std::function<void(const record::BatchHeader&, uint64_t)>& good,
                        Offset& next) {
   record::BatchCursor cursor(batches);
   for (;;) {
@@ -31,6 +33,7 @@ Result<> check_batches(ByteView batches, const std::string& path, uint64_t posit
                                            " the batch with offset " +
                                            std::to_string(base.value()) + " " + wrong);
     }
+    good(batch->header(), at);
     next = batch->header().next_offset();
   }
 }
@@ -55,7 +58,8 @@ class CacheGuest {
 
 /// corrupt_batch where it is not what was written.
 io::Task<Result<>> check_segment(SegmentRange in, Offset end, MemoryBudget& memory,
-                                 const Log::Check& how) {
+                                 const Log::Check& how,
+                                 std::function<void(const record::BatchHeader&, uint64_t)> good) {
   constexpr uint64_t kRead = 1_MiB;
   CO_ASSIGN_OR_RETURN(auto file, co_await in.segment->file()->open());
   BatchReader reader(file, in.bytes, memory);
@@ -65,7 +69,8 @@ io::Task<Result<>> check_segment(SegmentRange in, Offset end, MemoryBudget& memo
     const CacheGuest guest(*file, at, kRead);
     CO_ASSIGN_OR_RETURN(const ByteView batches, co_await reader.next());
     if (batches.empty()) break;
-    CO_RETURN_IF_ERROR(check_batches(batches, file->path(), reader.position(), how.dense, next));
+    CO_RETURN_IF_ERROR(
+        check_batches(batches, file->path(), reader.position(), how.dense, good, next));
     if (!how.pace) continue;
     guest.leave();
     co_await how.pace(batches.size());
@@ -186,15 +191,30 @@ bool LogReader::changed(const Place& place) const {
   return place.range.segment->file()->generation() != place.generation;
 }
 
-io::Task<Result<>> LogReader::check(Log::Check how) {
+void LogReader::note_index(const std::shared_ptr<Segment>& segment, uint32_t generation,
+                           IndexFit& fit, Findings& found) const {
+  if (segment->file()->generation() != generation) return;
+  log_.ports.log.warning("index does not fit its log, built again",
+                         {{"path", segment->file()->path()}});
+  if (segment->complete()) {
+    found.indexes.push_back({segment, fit.made_anew()});
+  } else {
+    found.active_index = true;
+  }
+}
+
+io::Task<Result<>> LogReader::check(Log::Check how, Findings& found) {
   struct Part {
     SegmentRange range;
     Offset end;
     uint32_t generation;
   };
   std::vector<Part> all;
+  size_t interval = 0;
   {
     auto state = log_.state.lock();
+    found.epochs.emplace(state->epochs);
+    interval = state->options->index_interval_bytes;
     const auto add = [&](const std::shared_ptr<Segment>& segment, uint64_t bytes, Offset end) {
       if (end <= how.from) return;
       all.push_back({{.segment = segment, .bytes = bytes}, end, segment->file()->generation()});
@@ -203,19 +223,40 @@ io::Task<Result<>> LogReader::check(Log::Check how) {
       add(sealed.segment, sealed.bytes, sealed.next);
     add(state->segments->active, state->active_bytes, state->end);
   }
+  bool whole = how.from == Offset(0);
   for (const auto& [range, end, generation] : all) {
-    auto checked = co_await check_segment(range, end, log_.ports.memory, how);
-    if (checked) continue;
+    found.epochs->begin(range.segment->file(), generation);
+    CO_ASSIGN_OR_RETURN(auto offsets, co_await range.segment->offsets().view());
+    CO_ASSIGN_OR_RETURN(auto times, co_await range.segment->times().view());
+    IndexFit fit(range.segment->base(), interval, std::move(offsets), std::move(times));
+    auto checked = co_await check_segment(range, end, log_.ports.memory, how,
+                                          [&](const record::BatchHeader& batch, uint64_t at) {
+                                            found.epochs->add(batch, at);
+                                            fit.add(batch, at);
+                                          });
+    if (checked) {
+      if (!fit.fits()) note_index(range.segment, generation, fit, found);
+      continue;
+    }
     // Of a segment that left the log meanwhile, or was cut, nothing can be said.
     const auto segments = log_.state.lock()->segments;
     const bool there = segments->active == range.segment ||
                        std::ranges::find(segments->sealed, range.segment,
                                          &SealedSegment::segment) != segments->sealed.end();
-    if (!there || range.segment->file()->generation() != generation) continue;
-    if (!(checked.error() == Errc::corrupt_batch)) co_return checked;
+    if (!there || range.segment->file()->generation() != generation) {
+      whole = false;
+      continue;
+    }
+    found = {};
+    // Also one whose header was zeroed, which looks as if it were of an old format.
+    const bool is_bad =
+        checked.error() == Errc::corrupt_batch || checked.error() == Errc::invalid_record;
+    if (!is_bad) co_return checked;
     log_.damaged(std::string(checked.error().message()));
     co_return {};
   }
+  found.epochs->finish();
+  if (!whole) found.epochs.reset();
   co_return {};
 }
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "storage/epoch_runs.h"
+#include "storage/index_fit.h"
 #include "storage/log_context.h"
 #include "storage/segment_lookup.h"
 
@@ -22,7 +24,20 @@ class LogReader {
   io::Task<Result<TimestampOffset>> find_max_timestamp();
   io::Task<Result<std::vector<SegmentInfo>>> segments();
   io::Task<Result<>> warm_up(uint64_t bytes);
-  io::Task<Result<>> check(Log::Check how);
+  /// What a check found beside damage, for the writer to put right.
+  struct Findings {
+    /// What the batches say of epochs, where all of them were read.
+    std::optional<EpochCheck> epochs;
+    struct Index {
+      std::shared_ptr<Segment> segment;
+      IndexFiles anew;
+    };
+    /// Of sealed segments, indexes that say something else than their batches.
+    std::vector<Index> indexes;
+    /// Of the active one.
+    bool active_index = false;
+  };
+  io::Task<Result<>> check(Log::Check how, Findings& found);
 
  private:
   /// The part of a log that a read looks at, as it was at one moment.
@@ -41,6 +56,8 @@ class LogReader {
   io::Task<Result<uint64_t>> bound_of(const ReadRequest& request, const Place& place);
   bool changed(const Place& place) const;
   std::vector<SegmentInfo> list() const;
+  void note_index(const std::shared_ptr<Segment>& segment, uint32_t generation, IndexFit& fit,
+                  Findings& found) const;
   std::vector<SegmentRange> ranges(Offset& start) const;
 
   LogContext& log_;

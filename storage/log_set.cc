@@ -88,14 +88,28 @@ io::Task<Result<>> LogSetState::remove_folder(DataDirectory& directory, TopicPar
   co_return Result<>{};
 }
 
-io::Task<Result<std::string>> LogSetState::hide_folder(DataDirectory& directory,
-                                                       TopicPartition partition) {
-  std::string renamed =
-      directory.path() + "/" + deleted_folder_name(partition, Uuid::random(ports.runtime.random));
-  CO_RETURN_IF_ERROR(
-      co_await directory.disk().rename(directory.path() + "/" + partition.folder(), renamed));
+namespace {
+
+io::Task<Result<std::string>> rename_folder(DataDirectory& directory, std::string folder,
+                                            std::string to) {
+  std::string renamed = directory.path() + "/" + to;
+  CO_RETURN_IF_ERROR(co_await directory.disk().rename(directory.path() + "/" + folder, renamed));
   CO_RETURN_IF_ERROR(co_await directory.disk().sync_directory(directory.path()));
   co_return renamed;
+}
+
+}  // namespace
+
+io::Task<Result<std::string>> LogSetState::hide_folder(DataDirectory& directory,
+                                                       TopicPartition partition) {
+  return rename_folder(directory, partition.folder(),
+                       deleted_folder_name(partition, Uuid::random(ports.runtime.random)));
+}
+
+io::Task<Result<std::string>> LogSetState::put_aside(DataDirectory& directory,
+                                                     TopicPartition partition) {
+  return rename_folder(directory, partition.folder(),
+                       stray_folder_name(partition, Uuid::random(ports.runtime.random)));
 }
 
 void LogSetState::discard_folder(DataDirectory& directory, std::string path) {

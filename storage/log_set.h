@@ -61,6 +61,9 @@ struct LogSetPorts {
   /// A log was found to be damaged, see Log::damage(). From any loop; must not block. Empty: nobody
   /// needs to know.
   std::function<void(const TopicPartition&)> on_damage = {};
+  /// The id of the topic of that name, as far as is known before the logs are open. Any loop's;
+  /// used during open only. Empty: nothing is known.
+  std::function<std::optional<Uuid>(const TopicPartition&)> topic_id_of = {};
 };
 
 /// All logs of a node: opens and recovers them from the data directories, makes and deletes them,
@@ -111,11 +114,17 @@ class LogSet {
   /// The long half of a repair: finds what is bad in a damaged log, gets it from the source and
   /// writes whole copies of the segments. The log goes on as it is. Errors: not_found,
   /// invalid_request (not damaged), those of plan_repair.
+  /// `proven`: nobody leads but this log, see RepairRules.
   io::Task<Result<RepairPlan>> plan_repair(TopicPartition partition, RangeSource& source,
-                                           const std::atomic<bool>& stopping);
+                                           const std::atomic<bool>& stopping, bool proven = false);
   /// The short half: puts the copies in place and opens the log anew; nobody asks the old one any
   /// more. After an error it is left out, see find_failed().
   io::Task<Result<std::shared_ptr<Log>>> finish_repair(TopicPartition partition, RepairPlan plan);
+  /// For a replica that others have and that is counted on by nobody: the folder of a log that
+  /// could not be opened, or is not the topic's, is put aside (`...-stray`), and an empty log takes
+  /// its place. not_found when there is no folder of that name.
+  io::Task<Result<std::shared_ptr<Log>>> start_over(TopicPartition partition, Uuid topic_id,
+                                                    LogOptions options);
 
   /// Starts the background work on the control loop.
   void start();

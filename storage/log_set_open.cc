@@ -94,6 +94,7 @@ class Opening {
   io::Task<void> prepare(Job& job);
   io::Task<void> open(Job& job);
   io::Task<Result<std::shared_ptr<Log>>> open_log(Job& job);
+  io::Task<Result<std::optional<Uuid>>> topic_id_of(const Job& job, std::string folder);
   void failed(Job& job, Error cause);
   static bool is_clean(const Job& job) { return job.directory->found().clean; }
 
@@ -173,9 +174,29 @@ io::Task<void> Opening::open(Job& job) {
   progress_.done(1, 0);
 }
 
+/// Whose the folder is, its file says, which no checksum covers. Where the checkpoint and the
+/// metadata agree against it, it has gone bad, and is written again.
+io::Task<Result<std::optional<Uuid>>> Opening::topic_id_of(const Job& job, std::string folder) {
+  auto said = co_await read_topic_id(job.directory->disk(), folder);
+  if (!said && said.error() != Errc::corrupt_file) co_return said;
+  const auto& recorded = job.found.synced_end;
+  if (!recorded || recorded->topic_id.is_zero() || !state_.ports.topic_id_of) co_return said;
+  const Uuid id = recorded->topic_id;
+  if ((said && *said == id) || state_.ports.topic_id_of(job.found.partition) != id) co_return said;
+  state_.ports.log.warning(
+      "topic id of a log is written again, as the checkpoint and the metadata have it",
+      {{"log", folder},
+       {"topic_id", id.text()},
+       {"instead_of", !said   ? said.error().message()
+                      : *said ? (*said)->text()
+                              : "none"}});
+  CO_RETURN_IF_ERROR(co_await write_topic_id(job.directory->disk(), folder, id));
+  co_return id;
+}
+
 io::Task<Result<std::shared_ptr<Log>>> Opening::open_log(Job& job) {
   const std::string folder = job.directory->path() + "/" + job.found.partition.folder();
-  CO_ASSIGN_OR_RETURN(const auto topic_id, co_await read_topic_id(job.directory->disk(), folder));
+  CO_ASSIGN_OR_RETURN(const auto topic_id, co_await topic_id_of(job, folder));
   forget_predecessor(job.found, topic_id.value_or(Uuid()));
   LogParams params;
   params.directory = job.directory->path();

@@ -64,6 +64,31 @@ TEST_F(LogSetOpenTest, ADirectoryThatWasEmptiedCountsAsAfterAPowerCut) {
   EXPECT_TRUE(world_.set().directories()[1].power_lost) << "its replicas are out of sync";
 }
 
+TEST_F(LogSetOpenTest, ATopicIdThatWentBadIsWrittenAgainWhereCheckpointAndMetadataAgree) {
+  world_.known_id = id(1);
+  const std::string path = "/data/t-0/partition.metadata";
+  open();
+  auto log = *world_.create("t", id(1));
+  ASSERT_TRUE(world_.append(*log, {{"a", "1"}}).has_value());
+  log.reset();
+  ASSERT_TRUE(world_.close().has_value());
+  const std::string good = text_of(path);
+  // Not readable, and readable as another's.
+  for (const std::string_view bad : {std::string_view("\0\0\0\0", 4), std::string_view("B", 1)}) {
+    write(path, good.size() - 5, bad);
+    open();
+    ASSERT_NE(world_.log("t"), nullptr);
+    EXPECT_EQ(world_.log("t")->topic_id(), id(1));
+    EXPECT_EQ(world_.log("t")->ends().end, Offset(1));
+    ASSERT_TRUE(world_.close().has_value());
+    EXPECT_EQ(text_of(path), good);
+  }
+  write(path, good.size() - 5, "B");
+  world_.known_id = id(2);
+  open();
+  EXPECT_NE(world_.log("t")->topic_id(), id(1)) << "nothing tells that the file is wrong";
+}
+
 TEST_F(LogSetOpenTest, TakesNothingNotedAboutAnotherLogOfTheName) {
   open();
   auto log = *world_.create("t", id(1));

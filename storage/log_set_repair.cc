@@ -21,6 +21,14 @@ bool is_dense(const LogTable::Entry& entry) {
   return !entry.log->options().cleanup_compact && entry.cleaned_end.value() < 0;
 }
 
+/// As the file has them: of what lies behind damage the log itself no longer knows.
+io::Task<LeaderEpochs> recorded_epochs(io::Disk& disk, std::string folder) {
+  const auto content = co_await io::read_file(disk, folder + "/" + kLeaderEpochFile, 16_MiB);
+  if (!content) co_return LeaderEpochs();
+  auto parsed = LeaderEpochs::parse(*content);
+  co_return parsed ? std::move(*parsed) : LeaderEpochs();
+}
+
 }  // namespace
 
 io::Task<Result<>> LogSet::check_all(TopicPartition partition, const std::atomic<bool>& stopping) {
@@ -31,7 +39,7 @@ io::Task<Result<>> LogSet::check_all(TopicPartition partition, const std::atomic
 }
 
 io::Task<Result<RepairPlan>> LogSet::plan_repair(TopicPartition partition, RangeSource& source,
-                                                 const std::atomic<bool>& stopping) {
+                                                 const std::atomic<bool>& stopping, bool proven) {
   const auto entry = state_->table.entry(partition);
   if (!entry) co_return fail(no_log(partition));
   Log& log = *entry->log;
@@ -41,11 +49,13 @@ io::Task<Result<RepairPlan>> LogSet::plan_repair(TopicPartition partition, Range
   co_await log.settle_writes();
   co_await state_->compactor.wait_idle();
   const LogOptions options = log.options();
-  const RepairRules rules{
-      .dense = is_dense(*entry),
-      .committed = std::max(log.high_watermark(), entry->recorded_high_watermark),
-      .segment_bytes = options.segment_bytes,
-      .index_interval_bytes = options.index_interval_bytes};
+  RepairRules rules{.dense = is_dense(*entry),
+                    .committed = std::max(log.high_watermark(), entry->recorded_high_watermark),
+                    .segment_bytes = options.segment_bytes,
+                    .index_interval_bytes = options.index_interval_bytes,
+                    .proven = proven};
+  rules.promised = std::max({rules.committed, entry->recorded_synced_end, log.ends().synced_end});
+  rules.epochs = co_await recorded_epochs(entry->directory->disk(), folder_of(*entry));
   co_return co_await storage::plan_repair(
       {entry->directory->disk(), state_->compaction_memory, stopping}, folder_of(*entry), rules,
       source);
@@ -72,6 +82,7 @@ io::Task<Result<std::shared_ptr<Log>>> LogSet::finish_repair(TopicPartition part
   params.log_start = ends.start;
   params.high_watermark =
       std::min(std::max(old.high_watermark(), entry->recorded_high_watermark), plan.end);
+  const bool stays_damaged = !plan.lost.empty();
   params.cleaned_end = plan.has_gaps ? std::max(entry->cleaned_end, Offset{0}) : entry->cleaned_end;
   const Offset cleaned_end = params.cleaned_end;
   Result<std::shared_ptr<Log>> log;
@@ -87,8 +98,46 @@ io::Task<Result<std::shared_ptr<Log>>> LogSet::finish_repair(TopicPartition part
     state.table.keep_failed(*entry, log.error());
     co_return log;
   }
-  state.table.put({.log = *log, .directory = &directory, .cleaned_end = cleaned_end});
+  if (stays_damaged) (*log)->set_damaged(old.damage().value_or("records are lost"));
+  state.table.put(
+      {.log = *log,
+       .directory = &directory,
+       .recorded_synced_end = stays_damaged ? entry->recorded_synced_end : Offset{0},
+       .recorded_high_watermark = stays_damaged ? entry->recorded_high_watermark : Offset{0},
+       .cleaned_end = cleaned_end});
   co_return log;
+}
+
+io::Task<Result<std::shared_ptr<Log>>> LogSet::start_over(TopicPartition partition, Uuid topic_id,
+                                                          LogOptions options) {
+  LogSetState& state = *state_;
+  auto entry = state.table.take(partition);
+  auto failed = entry ? std::nullopt : state.table.take_failed(partition);
+  if (!entry && !failed) co_return fail(no_log(partition));
+  const DataDirectory* place = entry ? entry->directory : failed->directory;
+  const auto directory =
+      std::ranges::find(state.directories, place, &std::unique_ptr<DataDirectory>::get);
+  CHECK(directory != state.directories.end(), "a log lies in a directory in use");
+  if (entry) {
+    co_await entry->log->abandon();
+    entry->log->outdate_slices();
+  }
+  auto aside = co_await state.put_aside(**directory, partition);
+  if (!aside) {
+    if (entry) {
+      state.table.keep_failed(*entry, aside.error());
+    } else {
+      state.table.add_failed(std::move(*failed));
+    }
+    co_return fail(std::move(aside).error());
+  }
+  state.ports.log.warning("a folder that is no log of its topic is put aside",
+                          {{"log", partition.folder()}, {"folder", *aside}});
+  // The new one must not find what was noted about this one.
+  const auto noted = co_await (*directory)->checkpoints().write();
+  state.table.release(partition);
+  if (!noted) co_return fail(Error(noted.error()));
+  co_return co_await create(std::move(partition), topic_id, options);
 }
 
 }  // namespace sluice::storage

@@ -28,6 +28,8 @@ struct LogSetState {
   io::Task<Result<>> remove_folder(DataDirectory& directory, TopicPartition partition);
   /// The first half of it: the folder's new name.
   io::Task<Result<std::string>> hide_folder(DataDirectory& directory, TopicPartition partition);
+  /// As that, under a name that nobody removes.
+  io::Task<Result<std::string>> put_aside(DataDirectory& directory, TopicPartition partition);
   /// The second.
   void discard_folder(DataDirectory& directory, std::string path);
   /// Of those online, the one with the fewest logs; null when there is none.

@@ -123,6 +123,16 @@ void LogTable::add_failed(Failed failed) {
   tables->failed.insert_or_assign(partition, std::move(failed));
 }
 
+std::optional<LogTable::Failed> LogTable::take_failed(const TopicPartition& partition) {
+  auto tables = tables_.lock();
+  const auto it = tables->failed.find(partition);
+  if (it == tables->failed.end()) return std::nullopt;
+  Failed failed = std::move(it->second);
+  tables->failed.erase(it);
+  tables->claimed.insert(partition);
+  return failed;
+}
+
 void LogTable::add_duplicate(DataDirectory::FoundLog found, const DataDirectory& directory) {
   tables_.lock()->duplicates.emplace_back(std::move(found), &directory);
 }

@@ -52,6 +52,8 @@ class LogTable {
   void put(Entry entry);
   void release(const TopicPartition& partition);
   void add_failed(Failed failed);
+  /// Takes one that was left out away and claims its name until it is released.
+  std::optional<Failed> take_failed(const TopicPartition& partition);
   /// The folder is left out because another directory has one of that name: only what is noted
   /// about it is kept.
   void add_duplicate(DataDirectory::FoundLog found, const DataDirectory& directory);

@@ -13,6 +13,8 @@
 #include "io/task.h"
 #include "storage/active_segment.h"
 #include "storage/append_queue.h"
+#include "storage/epoch_runs.h"
+#include "storage/index_fit.h"
 #include "storage/log_context.h"
 #include "storage/log_syncer.h"
 #include "storage/producer_state.h"
@@ -36,6 +38,10 @@ class LogWriter {
   io::Task<Result<Appended>> append(AppendRequest request);
   io::Task<Result<>> roll();
   io::Task<Result<>> start_epoch(LeaderEpoch epoch);
+  /// Puts right what a check found, unless the log changed there since.
+  io::Task<Result<>> correct_epochs(const EpochCheck& found);
+  /// Of a sealed segment, unless it left the log or is not on the device yet.
+  io::Task<Result<>> replace_indexes(std::shared_ptr<Segment> of, IndexFiles anew);
   io::Task<Result<>> truncate_to(Offset end);
   io::Task<Result<>> restart_at(Offset start);
   io::Task<Result<>> advance_start(Offset start);
@@ -121,6 +127,7 @@ class LogWriter {
   Result<> refusal() const;
   io::Task<Result<>> begin_epoch(LeaderEpoch epoch, Offset start);
   io::Task<Result<>> store_epochs(LeaderEpochs epochs);
+  io::Task<Result<>> correct_epoch(const EpochCheck::Misfit& batch);
   io::Task<Result<Cut>> find_cut(Offset end);
   io::Task<Result<Offset>> end_of_batches(std::shared_ptr<Segment> segment, uint64_t position);
   io::Task<Result<>> drop_empty_epochs();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/epoch_runs.h"
 #include "storage/header_scan.h"
 #include "storage/index_check.h"
 #include "storage/producer_replay.h"
@@ -50,7 +51,8 @@ class Recovery {
   io::Task<Result<>> load_epochs();
   io::Task<Result<bool>> epochs_are_stale();
   io::Task<Result<>> read_epochs();
-  io::Task<Result<>> read_epochs(std::shared_ptr<Segment> segment, uint64_t bytes, uint64_t from);
+  io::Task<Result<>> read_epochs(std::shared_ptr<Segment> segment, uint64_t bytes, uint64_t from,
+                                 EpochRuns& seen);
   io::Task<Result<>> load_producers(ProducerState& producers);
   void publish();
   /// Compaction leaves gaps in the offsets, nothing else does.
@@ -65,8 +67,8 @@ class Recovery {
   std::optional<ActiveSegment> active_;
   LeaderEpochs epochs_;
   bool changed_ = false;
-  /// Epochs that checked batches carry, in their order.
-  std::vector<LeaderEpochs::Entry> seen_epochs_;
+  /// Of checked batches.
+  EpochRuns seen_epochs_;
 };
 
 io::Task<Result<LogWriter::Start>> Recovery::run() {
@@ -251,10 +253,7 @@ io::Task<Result<>> Recovery::open_checked(FoundSegment found, size_t place) {
   for (;;) {
     CO_ASSIGN_OR_RETURN(const auto batch, co_await check.next());
     if (!batch) break;
-    if (seen_epochs_.empty() || batch->header.leader_epoch > seen_epochs_.back().epoch) {
-      seen_epochs_.push_back(
-          {.epoch = batch->header.leader_epoch, .start = batch->header.base_offset});
-    }
+    seen_epochs_.add(batch->header.leader_epoch, batch->header.base_offset);
     if (rebuilt.count_in(batch->header, params_.options)) co_await rebuilt.flush_index_tails();
     if (params_.on_recovered && check.position() - reported >= 16_MiB) {
       params_.on_recovered(check.position() - reported);
@@ -319,9 +318,17 @@ io::Task<Result<std::optional<std::string>>> Recovery::find_damage(SegmentCheck&
   if (!behind && check.failure()) {
     CO_ASSIGN_OR_RETURN(behind, co_await check.good_batch_behind());
   }
-  if (!behind) co_return std::nullopt;
+  if (behind) {
+    co_return where +
+        ", with good batches behind it; restore the partition from a replica or a backup";
+  }
+  if (!check.failure() || check.is_cut_short()) co_return std::nullopt;
+  CO_ASSIGN_OR_RETURN(const bool blank, co_await check.is_blank_behind());
+  if (blank) co_return std::nullopt;
+  // What was acknowledged may end here, and this replica still counts as in sync.
   co_return where +
-      ", with good batches behind it; restore the partition from a replica or a backup";
+      ", which a process that dies does not leave behind; restore the partition from a replica or "
+      "a backup";
 }
 
 /// Says what was promised and is not there, on whatever path the end was found.
@@ -373,7 +380,8 @@ io::Task<Result<>> Recovery::load_epochs() {
     CO_ASSIGN_OR_RETURN(changed, co_await epochs_are_stale());
   }
   if (changed && !damaged) CO_RETURN_IF_ERROR(co_await read_epochs());
-  for (const auto& seen : seen_epochs_) {
+  // What is written down before a batch is knows better than a single one of them.
+  for (const auto& seen : seen_epochs_.entries(epochs_.empty())) {
     if (seen.epoch > epochs_.latest()) changed |= epochs_.assign(seen.epoch, seen.start);
   }
   const bool cut = epochs_.truncate_end(active_->next());
@@ -393,11 +401,12 @@ io::Task<Result<bool>> Recovery::epochs_are_stale() {
   const auto segment = in_active ? active_->segment() : sealed_.back().segment;
   const uint64_t bytes = in_active ? active_->bytes() : sealed_.back().bytes;
   CO_ASSIGN_OR_RETURN(auto offsets, co_await segment->offsets().view());
-  const auto entry = offsets.last();
-  const size_t before = seen_epochs_.size();
-  CO_RETURN_IF_ERROR(co_await read_epochs(segment, bytes, entry ? entry->position : 0));
-  const bool stale = !seen_epochs_.empty() && seen_epochs_.back().epoch > epochs_.latest();
-  seen_epochs_.resize(before);
+  // Some batches: one alone may be what went bad.
+  const uint64_t from = offsets.size() < 3 ? 0 : offsets[offsets.size() - 3].position;
+  EpochRuns tail;
+  CO_RETURN_IF_ERROR(co_await read_epochs(segment, bytes, from, tail));
+  const auto seen = tail.entries(epochs_.empty());
+  const bool stale = !seen.empty() && seen.back().epoch > epochs_.latest();
   if (stale) {
     log_.ports.log.warning("leader epochs are older than the log, its batches tell",
                            {{"path", log_.folder() + "/" + std::string(kLeaderEpochFile)}});
@@ -408,15 +417,15 @@ io::Task<Result<bool>> Recovery::epochs_are_stale() {
 /// From the headers of all batches.
 io::Task<Result<>> Recovery::read_epochs() {
   epochs_ = LeaderEpochs();
-  seen_epochs_.clear();
+  seen_epochs_ = EpochRuns();
   for (const SealedSegment& sealed : sealed_) {
-    CO_RETURN_IF_ERROR(co_await read_epochs(sealed.segment, sealed.bytes, 0));
+    CO_RETURN_IF_ERROR(co_await read_epochs(sealed.segment, sealed.bytes, 0, seen_epochs_));
   }
-  co_return co_await read_epochs(active_->segment(), active_->bytes(), 0);
+  co_return co_await read_epochs(active_->segment(), active_->bytes(), 0, seen_epochs_);
 }
 
 io::Task<Result<>> Recovery::read_epochs(std::shared_ptr<Segment> segment, uint64_t bytes,
-                                         uint64_t from) {
+                                         uint64_t from, EpochRuns& seen) {
   CO_ASSIGN_OR_RETURN(auto file, co_await segment->file()->open());
   HeaderScan scan(std::move(file), from, bytes, io::Lane::cold);
   for (;;) {
@@ -425,10 +434,7 @@ io::Task<Result<>> Recovery::read_epochs(std::shared_ptr<Segment> segment, uint6
     if (!batch && batch.error() == Errc::corrupt_batch) co_return {};
     if (!batch) co_return fail(Error(batch.error()));
     if (!*batch) co_return {};
-    const auto& header = (*batch)->header;
-    if (seen_epochs_.empty() || header.leader_epoch > seen_epochs_.back().epoch) {
-      seen_epochs_.push_back({.epoch = header.leader_epoch, .start = header.base_offset});
-    }
+    seen.add((*batch)->header.leader_epoch, (*batch)->header.base_offset);
   }
 }
 

@@ -40,8 +40,11 @@ class RecoveryTest : public testing::Test {
 
 TEST_F(RecoveryTest, CutsATornTailAtEveryByte) {
   const uint64_t whole = world_.size_of(kFirst);
+  const auto content =
+      *world_.run(io::read_file(world_.disk(), "/data/t-0/" + std::string(kFirst), 1_MiB));
   for (uint64_t size = whole; size-- > whole - 2 * batch_size();) {
     world_.resize(kFirst, size);
+    world_.overwrite(kFirst, 0, ByteView(content).first(size));
     open();
     EXPECT_FALSE(log().damage());
     EXPECT_EQ(log().ends().end, Offset(static_cast<int64_t>(size / batch_size())));
@@ -104,6 +107,18 @@ TEST_F(RecoveryTest, AGoodBatchBehindABadOneIsDamageUnlessThePowerWasLost) {
   EXPECT_FALSE(log().damage());
   EXPECT_EQ(log().ends().end, Offset(4));
   EXPECT_EQ(world_.size_of(kFirst), 4 * batch_size());
+}
+
+TEST_F(RecoveryTest, ALastBatchThatIsBadAsAWholeIsDamageUnlessThePowerWasLost) {
+  world_.flip_byte(kFirst, 9 * batch_size() + 70);
+  open();
+  ASSERT_TRUE(log().damage());
+  EXPECT_THAT(*log().damage(), HasSubstr("a process that dies does not leave behind"));
+  world_.abandon();
+  world_.params().power_lost = true;
+  open();
+  EXPECT_FALSE(log().damage());
+  EXPECT_EQ(log().ends().end, Offset(9));
 }
 
 TEST_F(RecoveryTest, FindsGoodBatchesBehindAnyFlippedByte) {

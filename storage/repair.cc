@@ -25,6 +25,9 @@ struct BadRange {
   uint64_t end_position = 0;
   Offset from{0};
   Offset to{0};
+  /// The good batches around it, where there are such.
+  std::optional<record::BatchHeader> before;
+  std::optional<record::BatchHeader> behind;
   /// Of the good batches around it: what comes between lies between.
   LeaderEpoch epoch_before{-1};
   LeaderEpoch epoch_behind{std::numeric_limits<int32_t>::max()};
@@ -65,6 +68,12 @@ class Planner {
 
   io::Task<Result<std::vector<BadRange>>> find_bad(FoundFile segment, Offset limit);
   io::Task<Result<>> repair(FoundFile segment, std::vector<BadRange> bad);
+  io::Task<Result<bool>> prove_all(std::vector<BadRange> bad);
+  io::Task<Result<bool>> prove(BadRange& range);
+  io::Task<Result<bool>> prove_here(BadRange& range);
+  bool fits(ByteView batches, const BadRange& range, Offset& reached) const;
+  io::Task<Result<bool>> has_same(record::BatchHeader batch);
+  bool is_of_trail(const record::BatchHeader& batch, const BadRange& range) const;
   io::Task<Result<Put>> put_in(Copy& copy, FoundFile segment, BadRange range);
   io::Task<Result<Put>> fetch_range(Copy& copy, BadRange range);
   Result<Put> check_fetched(ByteView batches, BadRange& rest);
@@ -82,6 +91,8 @@ class Planner {
   const RepairRules rules_;
   RangeSource& source_;
   LeaderEpoch epoch_{-1};
+  /// The last good batch.
+  std::optional<record::BatchHeader> last_;
   RepairPlan plan_;
 };
 
@@ -92,6 +103,8 @@ io::Task<Result<RepairPlan>> Planner::run() {
     CO_ASSIGN_OR_RETURN(auto bad, co_await find_bad(segments[i], limit));
     if (!bad.empty()) CO_RETURN_IF_ERROR(co_await repair(segments[i], std::move(bad)));
   }
+  // It ends where it did, whatever of it is readable.
+  if (!plan_.lost.empty()) plan_.end = kOpenEnd;
   co_return std::move(plan_);
 }
 
@@ -105,22 +118,32 @@ io::Task<Result<std::vector<BadRange>>> Planner::find_bad(FoundFile segment, Off
     const uint64_t position = check.position();
     CO_ASSIGN_OR_RETURN(const auto batch, co_await check.next());
     if (batch) {
-      if (!bad.empty() && bad.back().end_position == position)
+      if (!bad.empty() && bad.back().end_position == position) {
+        bad.back().behind = batch->header;
         bad.back().epoch_behind = batch->header.leader_epoch;
+      }
+      last_ = batch->header;
       before = std::exchange(epoch_, std::max(epoch_, batch->header.leader_epoch));
       continue;
     }
     if (!check.failure()) {
       plan_.end = check.expected();
-      const bool gap = limit != kOpenEnd && rules_.dense && plan_.end < limit;
-      if (gap) bad.push_back({position, position, plan_.end, limit, epoch_});
+      const bool gap = limit == kOpenEnd ? rules_.proven && plan_.end < rules_.promised
+                                         : rules_.dense && plan_.end < limit;
+      if (gap) bad.push_back({position, position, plan_.end, limit, last_, {}, epoch_});
       co_return bad;
     }
     const auto [begin, from] = check.damage();
     if (begin < position) epoch_ = before;
+    if (last_ && last_->next_offset() > from) last_.reset();
     CO_ASSIGN_OR_RETURN(const bool goes_on, co_await check.skip_damage());
-    bad.push_back({begin, goes_on ? check.position() : segment.bytes, from,
-                   goes_on ? check.expected() : limit, epoch_});
+    bad.push_back({begin,
+                   goes_on ? check.position() : segment.bytes,
+                   from,
+                   goes_on ? check.expected() : limit,
+                   last_,
+                   {},
+                   epoch_});
     if (!goes_on) co_return bad;
   }
 }
@@ -128,10 +151,17 @@ io::Task<Result<std::vector<BadRange>>> Planner::find_bad(FoundFile segment, Off
 io::Task<Result<>> Planner::repair(FoundFile segment, std::vector<BadRange> bad) {
   Copy copy;
   bool whole = true;
+  if (rules_.proven) {
+    CO_ASSIGN_OR_RETURN(const bool all, co_await prove_all(bad));
+    if (!all) co_return Result<>{};
+  }
   for (const BadRange& range : bad) {
     CO_ASSIGN_OR_RETURN(const Put put, co_await put_in(copy, segment, range));
     whole = put == Put::whole;
     if (whole) continue;
+    if (rules_.proven) {
+      co_return fail(Errc::offset_not_available, folder_ + ": another replica changed meanwhile");
+    }
     plan_.cut = RepairPlan::Cut{segment.base, range.position, range.from};
     // Nothing before it had to be written anew, or nothing is left: the file itself is cut.
     if (!copy.replaces(segment)) break;
@@ -148,7 +178,14 @@ io::Task<Result<>> Planner::repair(FoundFile segment, std::vector<BadRange> bad)
 
 /// Of a range at the end of a segment, what was lost are segments of their own.
 io::Task<Result<Planner::Put>> Planner::put_in(Copy& copy, FoundFile segment, BadRange range) {
-  if (range.to == kOpenEnd || range.to > rules_.committed) co_return Put::impossible;
+  if (rules_.proven) {
+    // Whoever has it is asked for it then.
+    CO_ASSIGN_OR_RETURN(const bool still, co_await prove(range));
+    if (!still) co_return Put::impossible;
+    plan_.end = std::max(plan_.end, range.to);
+  } else if (range.to == kOpenEnd || range.to > rules_.committed) {
+    co_return Put::impossible;
+  }
   if (range.from < range.to) {
     // Asked for before anything is written, so that a range nobody has costs no copy.
     CO_ASSIGN_OR_RETURN(const MutableBytes first, co_await source_.fetch(range.from, range.to));
@@ -225,12 +262,110 @@ Result<Planner::Put> Planner::check_fetched(ByteView batches, BadRange& rest) {
                                            " came without its checksum from the other replica");
     }
     if (header.base_offset < rest.from || header.next_offset() > rest.to ||
-        header.leader_epoch < rest.epoch_before || header.leader_epoch > rest.epoch_behind) {
+        header.leader_epoch < rest.epoch_before || header.leader_epoch > rest.epoch_behind ||
+        (rules_.proven && !is_of_trail(header, rest))) {
       return Put::impossible;
     }
     rest.epoch_before = header.leader_epoch;
     rest.from = header.next_offset();
   }
+}
+
+/// False when something is lost.
+io::Task<Result<bool>> Planner::prove_all(std::vector<BadRange> bad) {
+  bool all = true;
+  for (BadRange& range : bad) {
+    const Offset from = range.from;
+    CO_ASSIGN_OR_RETURN(const bool proven, co_await prove(range));
+    if (proven) continue;
+    all = false;
+    const Offset end = range.to == kOpenEnd ? rules_.promised : range.to;
+    plan_.lost.push_back("offsets " + std::to_string(from.value()) + " to " +
+                         std::to_string(end.value() - 1));
+  }
+  co_return all;
+}
+
+/// Whether another replica has what belongs there, beyond doubt; that one is asked from then on,
+/// and the range ends where it does. An error where one that might have it did not answer.
+io::Task<Result<bool>> Planner::prove(BadRange& range) {
+  if (range.from == range.to) co_return true;
+  std::optional<Error> unheard;
+  for (size_t copy = 0; copy < source_.copies(); ++copy) {
+    CO_RETURN_IF_ERROR(check_stopping());
+    source_.turn_to(copy);
+    BadRange tried = range;
+    auto proven = co_await prove_here(tried);
+    if (!proven) {
+      unheard = std::move(proven).error();
+    } else if (*proven) {
+      range = tried;
+      co_return true;
+    }
+  }
+  if (unheard) co_return fail(std::move(*unheard));
+  co_return false;
+}
+
+io::Task<Result<bool>> Planner::prove_here(BadRange& range) {
+  if (range.before) {
+    CO_ASSIGN_OR_RETURN(const bool same, co_await has_same(*range.before));
+    if (!same) co_return false;
+  }
+  Offset reached = range.from;
+  while (reached < range.to) {
+    const Offset before = reached;
+    CO_ASSIGN_OR_RETURN(const MutableBytes batches, co_await source_.fetch(reached, range.to));
+    if (!fits(batches, range, reached)) co_return false;
+    if (reached == before) break;
+  }
+  if (range.to == kOpenEnd) {
+    range.to = reached;
+    co_return reached >= rules_.promised;
+  }
+  if (reached < range.to) co_return false;
+  if (!range.behind) co_return true;
+  co_return co_await has_same(*range.behind);
+}
+
+/// Whether the batches go on at `reached`, which moves behind them, as this log once did.
+bool Planner::fits(ByteView batches, const BadRange& range, Offset& reached) const {
+  record::BatchCursor cursor(batches);
+  for (;;) {
+    const auto batch = cursor.next();
+    if (!batch) return false;
+    if (!*batch) return true;
+    const record::BatchHeader& header = (*batch)->header();
+    if (header.base_offset >= range.to) {
+      if (rules_.dense && reached < range.to) return false;
+      reached = range.to;
+      return true;
+    }
+    const bool goes_on =
+        rules_.dense ? header.base_offset == reached : header.base_offset >= reached;
+    if (!goes_on || header.next_offset() > range.to || !(*batch)->crc_matches() ||
+        header.leader_epoch < range.epoch_before || header.leader_epoch > range.epoch_behind ||
+        !is_of_trail(header, range)) {
+      return false;
+    }
+    reached = header.next_offset();
+  }
+}
+
+io::Task<Result<bool>> Planner::has_same(record::BatchHeader batch) {
+  CO_ASSIGN_OR_RETURN(const MutableBytes batches,
+                      co_await source_.fetch(batch.base_offset, batch.next_offset()));
+  if (batches.empty()) co_return false;
+  const auto header = record::decode_header(batches);
+  co_return header && header->base_offset == batch.base_offset &&
+      header->next_offset() == batch.next_offset() && header->leader_epoch == batch.leader_epoch &&
+      header->crc == batch.crc;
+}
+
+/// What is written down of epochs tells; where nothing is, what stands behind the range does.
+bool Planner::is_of_trail(const record::BatchHeader& batch, const BadRange& range) const {
+  if (rules_.epochs.empty()) return range.behind.has_value();
+  return rules_.epochs.epoch_at(batch.base_offset) == batch.leader_epoch;
 }
 
 io::Task<Result<>> Planner::copy_good(Copy& copy, FoundFile segment, uint64_t end) {

@@ -13,6 +13,7 @@
 #include "base/strong.h"
 #include "io/disk.h"
 #include "io/task.h"
+#include "storage/leader_epochs.h"
 
 namespace sluice::storage {
 
@@ -24,6 +25,9 @@ class RangeSource {
   /// before `to` any number but zero, more may follow. Empty: it cannot say what belongs there. The
   /// bytes live until the next call. Errors: of the way there; another attempt may do.
   virtual io::Task<Result<MutableBytes>> fetch(Offset from, Offset to) = 0;
+  /// How many replicas may be asked, and which of them is from now on; the first at first.
+  virtual size_t copies() const { return 1; }
+  virtual void turn_to(size_t /*copy*/) {}
 };
 
 /// What is to be done to a log's files, all of it prepared beside them.
@@ -44,6 +48,9 @@ struct RepairPlan {
   uint64_t bytes = 0;
   /// The other replica has gaps too: they are no damage.
   bool has_gaps = false;
+  /// What could not be proven, in words ("offsets 7 to 9"): it stays as it is, and so does the
+  /// whole segment around it.
+  std::vector<std::string> lost;
   /// Where the log ends then.
   Offset end{0};
 };
@@ -56,6 +63,15 @@ struct RepairRules {
   Offset committed{0};
   size_t segment_bytes = 0;
   size_t index_interval_bytes = 0;
+  /// Nobody leads but this log, and the others may have something else where it is bad. Only that
+  /// counts which can be proven to be what was lost, committed or not: of two logs with the same
+  /// batch (offset, leader epoch, checksum) all before it is the same, and an offset has one batch
+  /// in an epoch. And nothing is cut.
+  bool proven = false;
+  /// `proven`: the log had everything before it.
+  Offset promised{0};
+  /// Where its epochs begin, as the log wrote it down.
+  LeaderEpochs epochs = {};
 };
 
 /// Finds what is bad in the files of a damaged log and writes copies with it put right. The files

@@ -78,10 +78,10 @@ class RepairTest : public ::testing::Test {
     const std::atomic<bool> stopping{false};
     ASSERT_TRUE(world_.run(world_.set().check_all(kPartition, stopping)).has_value());
   }
-  RepairPlan repair() {
+  RepairPlan repair(bool proven = false) {
     EXPECT_TRUE(log_->is_damaged());
     const std::atomic<bool> stopping{false};
-    auto plan = world_.run(world_.set().plan_repair(kPartition, copy_, stopping));
+    auto plan = world_.run(world_.set().plan_repair(kPartition, copy_, stopping, proven));
     EXPECT_TRUE(plan.has_value()) << plan.error().message();
     log_.reset();
     auto done = world_.run(world_.set().finish_repair(kPartition, *plan));
@@ -247,6 +247,72 @@ TEST_F(RepairTest, RecordsOfAnotherEpochDoNotFit) {
   look();
   copy_.restamp(LeaderEpoch(500));
   EXPECT_TRUE(repair().cut);
+}
+
+TEST_F(RepairTest, WithoutALeaderWhatAnotherProvablyHasIsPutIn) {
+  flip(segment(1), 66);
+  flip(segment(3), size_of(segment(3)) - 3);
+  write(segment(4), 100, std::vector<std::byte>(200));
+  look();
+  const RepairPlan plan = repair(true);
+  EXPECT_EQ(plan.ranges, 3U);
+  EXPECT_THAT(plan.lost, ::testing::IsEmpty());
+  expect_whole();
+}
+
+TEST_F(RepairTest, WithoutALeaderALostTailComesBackFromWhoHasIt) {
+  const size_t last = bases_.size() - 1;
+  restart_after([&] {
+    remove(segment(last));
+    cut(segment(last - 1), size_of(segment(last - 1)) - 10);
+  });
+  const RepairPlan plan = repair(true);
+  EXPECT_FALSE(plan.cut);
+  EXPECT_EQ(plan.end, Offset(40));
+  expect_whole();
+}
+
+TEST_F(RepairTest, WithoutALeaderWhatNobodyHasStaysReportedAndTheRestIsPutRight) {
+  flip(segment(0), 66);
+  flip(segment(2), 66);
+  look();
+  copy_.forget(bases_[2], bases_[3]);
+  const RepairPlan plan = repair(true);
+  const std::string first = std::to_string(bases_[2].value());
+  EXPECT_THAT(plan.lost, ::testing::ElementsAre("offsets " + first + " to " + first));
+  EXPECT_EQ(plan.rewritten, std::vector<Offset>{bases_[0]});
+  EXPECT_FALSE(plan.cut) << "nobody else can say where the log ends";
+  EXPECT_TRUE(log_->is_damaged());
+  EXPECT_EQ(log_->ends().end, Offset(40));
+}
+
+TEST_F(RepairTest, WithoutALeaderAnotherHistoryProvesNothing) {
+  flip(segment(2), 66);
+  look();
+  copy_.restamp(LeaderEpoch(7));
+  const RepairPlan plan = repair(true);
+  EXPECT_EQ(plan.lost.size(), 1U);
+  EXPECT_THAT(plan.rewritten, ::testing::IsEmpty());
+  EXPECT_TRUE(log_->is_damaged());
+}
+
+TEST_F(RepairTest, AFolderThatIsNoLogOfItsTopicIsPutAsideForAnEmptyLog) {
+  restart_after([] {});
+  log_.reset();
+  const Uuid other{std::array<std::byte, 16>{std::byte{5}}};
+  auto fresh = world_.run(world_.set().start_over(kPartition, other, world_.log_options));
+  ASSERT_TRUE(fresh.has_value()) << fresh.error().message();
+  EXPECT_EQ((*fresh)->ends().end, Offset(0));
+  EXPECT_FALSE((*fresh)->is_damaged());
+  fresh->reset();
+  ASSERT_TRUE(world_.close().has_value());
+  size_t aside = 0;
+  for (const auto& entry : *world_.run(world_.disk().list("/data"))) {
+    aside += entry.name.starts_with("t-0.") && entry.name.ends_with("-stray") ? 1 : 0;
+  }
+  EXPECT_EQ(aside, 1U) << "what was there is nobody's to remove";
+  ASSERT_TRUE(world_.open().has_value());
+  EXPECT_EQ(world_.log("t")->topic_id(), other);
 }
 
 TEST_F(RepairTest, ALostFolderIsDamageAndNotAnEmptyLog) {

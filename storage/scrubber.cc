@@ -46,10 +46,14 @@ io::Task<void> Scrubber::scrub(const DataDirectory& directory) {
                          return static_cast<double>(done.load()) / static_cast<double>(total);
                        });
   size_t damaged = 0;
+  size_t known = 0;
   for (auto& entry : entries) {
     if (ports_.stopping.load() || directory.offline_because()) break;
     Log& log = *entry.log;
-    if (log.is_damaged()) continue;
+    if (log.is_damaged()) {
+      ++known;
+      continue;
+    }
     const bool dense = !log.options().cleanup_compact && entry.cleaned_end.value() < 0;
     const auto checked = co_await log.check({.stopping = ports_.stopping,
                                              .from = Offset{0},
@@ -71,7 +75,7 @@ io::Task<void> Scrubber::scrub(const DataDirectory& directory) {
   ports_.log.info("scrubbed", {{"directory", directory.path()},
                                {"logs", entries.size()},
                                {"bytes", pass.bytes},
-                               {"damaged", damaged}});
+                               {"damaged", known + damaged}});
 }
 
 io::Task<void> Scrubber::pace(Pass& pass, uint64_t bytes) {

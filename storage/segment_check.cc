@@ -63,11 +63,13 @@ std::optional<PlacedHeader> SegmentCheck::decode(ByteView bytes) {
   auto header = record::decode_header(bytes);
   if (!header) {
     failure_ = std::string(header.error().message());
+    cut_short_ = size_ - position_ < record::kHeaderSize;
     return std::nullopt;
   }
   const PlacedHeader batch{.header = *header, .position = position_};
   if (batch.end() > size_) {
     failure_ = "the batch ends behind the end of the file";
+    cut_short_ = true;
   } else if (header->base_offset < expected_) {
     failure_ = "offset " + std::to_string(header->base_offset.value()) + " where " +
                std::to_string(expected_.value()) + " or more is expected";
@@ -119,6 +121,19 @@ io::Task<Result<bool>> SegmentCheck::is_good_batch(uint64_t position) {
   co_return crc == header->crc;
 }
 
+io::Task<Result<bool>> SegmentCheck::is_blank_behind() {
+  for (uint64_t at = position_; at < size_;) {
+    if (buffered(at).empty()) CO_RETURN_IF_ERROR(co_await fill(at));
+    const ByteView bytes = buffered(at);
+    if (bytes.empty()) break;
+    if (std::ranges::any_of(bytes, [](std::byte byte) { return byte != std::byte{0}; })) {
+      co_return false;
+    }
+    at += bytes.size();
+  }
+  co_return true;
+}
+
 io::Task<Result<bool>> SegmentCheck::good_batch_behind() {
   CO_ASSIGN_OR_RETURN(const auto found, co_await find_behind());
   co_return found.has_value();
@@ -139,6 +154,7 @@ io::Task<Result<bool>> SegmentCheck::skip_damage() {
   expected_ = found->header.base_offset;
   before_ = {position_, expected_};
   overlaps_ = false;
+  cut_short_ = false;
   failure_.reset();
   co_return true;
 }

@@ -32,6 +32,11 @@ class SegmentCheck {
   /// What is wrong with the bytes at position(); empty when the file ends there.
   const std::optional<std::string>& failure() const { return failure_; }
 
+  /// After a failure: the file ends inside of what begins there, as a write leaves it that was not
+  /// finished.
+  bool is_cut_short() const { return cut_short_; }
+  /// After a failure: nothing but zeros follows, as where the device lost what was in the cache.
+  io::Task<Result<bool>> is_blank_behind();
   /// After a failure: whether there is a good batch anywhere behind position(). Looks at every
   /// byte.
   io::Task<Result<bool>> good_batch_behind();
@@ -70,6 +75,7 @@ class SegmentCheck {
   /// The last good batch.
   Damage before_;
   bool overlaps_ = false;
+  bool cut_short_ = false;
   std::optional<std::string> failure_;
   std::vector<std::byte> buffer_;
   uint64_t buffer_at_ = 0;

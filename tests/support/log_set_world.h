@@ -62,6 +62,8 @@ class LogSetWorld {
   size_t max_open_files = 10000;
   std::chrono::milliseconds scrub_interval = std::chrono::hours(24);
   uint64_t scrub_bytes_per_second = 1_MiB;
+  /// What the metadata says is the id of all topics.
+  std::optional<Uuid> known_id;
   std::vector<std::string> went_offline;
 
   sim::Simulator& simulator() { return simulator_; }
@@ -86,7 +88,8 @@ class LogSetWorld {
          .metrics = metrics_,
          .log = Logger(sink_),
          .on_directory_offline = [this](const std::string& path,
-                                        const Error&) { went_offline.push_back(path); }},
+                                        const Error&) { went_offline.push_back(path); },
+         .topic_id_of = [this](const storage::TopicPartition&) { return known_id; }},
         std::move(options), identity,
         [this](const storage::TopicPartition&, const Uuid&) { return log_options; }, {}));
     if (!opened) return fail(std::move(opened).error());
