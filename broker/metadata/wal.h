@@ -122,6 +122,7 @@ class Wal {
   io::Task<Result<>> roll(size_t least_bytes);
   io::Task<Result<std::unique_ptr<io::File>>> prepare(uint64_t sequence, size_t least_bytes);
   io::Task<Result<>> write(const std::vector<std::byte>& frame);
+  io::Task<void> mark_synced();
   io::Task<Result<>> replace_snapshot(const WalSnapshot& snapshot);
   io::Task<Result<>> remove_covered(uint64_t snapshot_index);
   std::string path_of(uint64_t sequence) const;

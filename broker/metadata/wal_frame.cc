@@ -54,6 +54,10 @@ std::vector<std::byte> encode_frame(uint64_t sequence, uint64_t number, ByteView
   return frame;
 }
 
+std::vector<std::byte> encode_mark(uint64_t sequence, uint64_t number) {
+  return encode_frame(sequence, number, {});
+}
+
 std::optional<Frame> decode_frame(ByteView file, size_t position, uint64_t sequence) {
   if (position > file.size() || file.size() - position < kFrameHeaderSize) return std::nullopt;
   const ByteView rest = file.subspan(position);
@@ -71,11 +75,17 @@ Scanned scan(ByteView file, uint64_t sequence, std::optional<uint64_t> first_num
   while (first_number) {
     const auto frame = decode_frame(file, scanned.end, sequence);
     if (!frame || frame->number != next) break;
+    // Another frame would stand behind one that was written without payload.
+    const auto behind = decode_frame(file, scanned.end + kFrameHeaderSize, sequence);
+    scanned.marked = frame->payload.empty() && !(behind && behind->number == next + 1);
+    if (scanned.marked) break;
     scanned.frames.push_back(*frame);
     scanned.end += frame_size(frame->payload.size());
     ++next;
   }
-  for (size_t at = scanned.end; at + kFrameHeaderSize <= file.size(); at += kAlignment) {
+  // Over the mark the next frame is written.
+  const size_t behind = scanned.end + (scanned.marked ? kFrameHeaderSize : 0);
+  for (size_t at = behind; at + kFrameHeaderSize <= file.size(); at += kAlignment) {
     if (load_be<uint64_t>(file.data() + at + kFrameSequenceAt) != sequence) continue;
     scanned.torn = true;
     const auto frame = decode_frame(file, at, sequence);

@@ -28,6 +28,10 @@ std::optional<FileHeader> decode_file_header(ByteView file);
 size_t frame_size(size_t payload);
 std::vector<std::byte> encode_frame(uint64_t sequence, uint64_t number, ByteView payload);
 
+/// The mark that all frames before `number` were synced: a frame without payload, where the next
+/// one is going to be written. It is not synced itself.
+std::vector<std::byte> encode_mark(uint64_t sequence, uint64_t number);
+
 struct Frame {
   uint64_t number = 0;
   ByteView payload;
@@ -43,6 +47,8 @@ struct Scanned {
   /// A good frame of this file with a later number lies behind `end`: a frame that was durable
   /// before is broken.
   bool damaged = false;
+  /// Behind the last frame stands the mark that it was synced.
+  bool marked = false;
   /// What lies behind `end` is not what a file holds before it is written: zeros, or frames of the
   /// file it was recycled from.
   bool torn = false;

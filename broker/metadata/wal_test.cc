@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/metadata/wal_frame.h"
 #include "tests/sim/simulator.h"
 
 namespace sluice::broker {
@@ -55,12 +56,17 @@ class WalTest : public ::testing::Test {
   std::vector<std::byte> content_of(const std::string& name) {
     return *run(io::read_file(disk(), std::string(kDirectory) + "/" + name, 1_MiB));
   }
-  /// Breaks the last frame of a file as a torn write would.
-  void break_last_frame(uint64_t sequence) {
+  wal::Scanned scan(uint64_t sequence, ByteView bytes) {
+    return wal::scan(bytes, sequence, wal::decode_file_header(bytes)->first_number);
+  }
+  /// Breaks the last frame of a file; as a torn write would, where the mark behind it goes too.
+  void break_last_frame(uint64_t sequence, bool and_mark = false) {
     const auto bytes = content_of(wal_file_name(sequence));
-    size_t last = bytes.size() - 1;
-    while (bytes[last] == std::byte{0}) --last;
-    overwrite(wal_file_name(sequence), last, "\xff\xff");
+    const auto scanned = scan(sequence, bytes);
+    overwrite(wal_file_name(sequence), scanned.end - 9, "torn");
+    if (and_mark && scanned.marked) {
+      overwrite(wal_file_name(sequence), scanned.end, std::string(wal::kFrameHeaderSize, '\0'));
+    }
   }
 
   sim::Simulator simulator_{1};
@@ -188,12 +194,25 @@ TEST_F(WalTest, TakesNothingFromTheCacheThatAFailedSyncLost) {
 TEST_F(WalTest, CutsATornTail) {
   ASSERT_TRUE(open());
   append_many(1, 3);
-  overwrite(wal_file_name(1), 64 + 2 * 48 + 30, "torn");
+  break_last_frame(1, true);
   const auto content = open();
   ASSERT_TRUE(content) << content.error().message();
   EXPECT_EQ(content->entries.size(), 2u);
   append_many(3, 4);
   EXPECT_EQ(open()->entries.size(), 4u);
+}
+
+TEST_F(WalTest, RefusesALogWhoseLastFrameWasSyncedAndWentBad) {
+  ASSERT_TRUE(open());
+  for (uint64_t last = 1; last <= 3; ++last) {
+    append_many(last, last);
+    const auto sound = content_of(wal_file_name(1));
+    EXPECT_TRUE(scan(1, sound).marked);
+    break_last_frame(1);
+    EXPECT_EQ(open().error().code(), Errc::corrupt_file);
+    overwrite(wal_file_name(1), 0, as_text(sound));
+    ASSERT_EQ(open()->entries.size(), last);
+  }
 }
 
 TEST_F(WalTest, RefusesALogThatIsDamagedBeforeItsTail) {
