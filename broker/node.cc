@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/mutation.h"
+#include "broker/metadata/elections.h"
 #include "broker/readiness.h"
 #include "broker/version.h"
 #include "storage/meta_properties.h"
@@ -222,6 +223,10 @@ io::Task<Result<>> Node::open_logs(std::string cluster_id) {
     (void)partition;
     return of_topic ? of_topic->log : options_.topics.options.log;
   };
+  const auto id_of = [image](const storage::TopicPartition& name) -> std::optional<Uuid> {
+    const auto topic = image->topic(std::string_view(name.topic));
+    return topic == nullptr ? std::nullopt : std::optional(topic->id);
+  };
   CO_ASSIGN_OR_RETURN(logs_, co_await storage::LogSet::open(
                                  {ports_.runtime, storage_memory_, metrics_, ports_.log,
                                   [this](const std::string& directory, const Error& cause) {
@@ -232,7 +237,8 @@ io::Task<Result<>> Node::open_logs(std::string cluster_id) {
                                   },
                                   [this](const storage::TopicPartition& partition) {
                                     if (damage_ != nullptr) damage_->look_at(partition);
-                                  }},
+                                  },
+                                  id_of},
                                  std::move(options), {std::move(cluster_id), options_.node_id},
                                  options_of, [this](const storage::RecoveryProgress& progress) {
                                    readiness_.lock()->recovery = progress;
@@ -266,6 +272,25 @@ void Node::make_replication() {
                         options_.node_id, [this] { return store_.image(); }, metrics_, ports_.log});
 }
 
+namespace {
+
+/// Whether a replica that may count as in sync is damaged, or is not there.
+bool lacks_records(const storage::LogSet& logs, const MetadataImage& image, NodeId self) {
+  const auto is_damaged = [](const auto& log) { return log->is_damaged(); };
+  if (std::ranges::any_of(logs.all(), is_damaged)) return true;
+  for (const auto& topic : image.topics_by_name()) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      const PartitionImage& partition = topic->partitions[i];
+      if (!has(partition.in_sync, self) && !has(partition.eligible, self)) continue;
+      const auto log = logs.find({topic->name, PartitionId{static_cast<int32_t>(i)}});
+      if (log == nullptr || log->topic_id() != topic->id) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 /// A killed process left the page cache as it was: then its replicas may still count as in sync,
 /// but nothing vouches for what a broker alone had acknowledged to itself.
 io::Task<Result<>> Node::register_broker() {
@@ -275,6 +300,8 @@ io::Task<Result<>> Node::register_broker() {
                : control_.alone()                      ? !directory.stopped_cleanly
                                                        : directory.power_lost;
   }
+  // Before the controller counts on what a replica here has lost: it might lead at once.
+  unclean |= lacks_records(*logs_, *store_.image(), options_.node_id);
   // One that came again without its metadata may have kept its logs.
   const bool new_here = control_.fresh() && logs_->all().empty();
   co_return co_await control_.register_broker(advertised_, unclean && !new_here);

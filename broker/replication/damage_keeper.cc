@@ -21,6 +21,36 @@ const PartitionImage* find_image(const MetadataImage& image, const PartitionKey&
                                                                : &topic->partitions[place];
 }
 
+/// Nobody counts on it; or it leads, though it takes nothing, because all in sync lost something.
+bool may_repair(const PartitionImage& partition, NodeId self) {
+  if (partition.leader.value() < 0) return false;
+  if (partition.leader != self) return !has(partition.in_sync, self);
+  return partition.replicas.size() > 1 && std::ranges::all_of(partition.in_sync, [&](NodeId id) {
+           return has(partition.damaged, id);
+         });
+}
+
+std::string listed(const std::vector<NodeId>& brokers) {
+  std::string text;
+  for (const NodeId id : brokers) {
+    text += (text.empty() ? "broker " : ", broker ") + std::to_string(id.value());
+  }
+  return text;
+}
+
+/// What nobody has stays lost, whatever else of the log was put right.
+Error lost_records(const storage::TopicPartition& name, const std::vector<std::string>& lost,
+                   const std::vector<NodeId>& asked) {
+  std::string text = name.folder() + ": ";
+  for (const std::string& range : lost) text += (&range == &lost.front() ? "" : ", ") + range;
+  return Error(Errc::partition_corrupt,
+               text + " are damaged here, on the only replica that was in sync, and " +
+                   listed(asked) +
+                   " cannot be shown to have them as they were; restore the folder from a backup, "
+                   "or, to go on with what the others have, set unclean.leader.election.enable of "
+                   "the topic and stop this broker until another leads");
+}
+
 }  // namespace
 
 DamageKeeper::DamageKeeper(DamageKeeperPorts ports, DamageKeeperOptions options)
@@ -94,8 +124,7 @@ DamageKeeper::Step DamageKeeper::step_of(const PartitionKey& key,
   if (damaged) {
     if (!told) return Step::report_damaged;
     if (!served) return Step::none;
-    const bool follows = wanted->leader.value() >= 0 && wanted->leader != ports_.self;
-    return follows && !has(wanted->in_sync, ports_.self) ? Step::repair : Step::wait;
+    return may_repair(*wanted, ports_.self) ? Step::repair : Step::wait;
   }
   if (!told) return Step::none;
   if (!served) return Step::wait;
@@ -130,7 +159,7 @@ io::Task<bool> DamageKeeper::look() {
         ++repairs_;
         busy_.insert(key);
         const PartitionImage& now = *find_image(*image, key);
-        running_.start(repair(key, {now.leader, now.leader_epoch}));
+        running_.start(repair(key, sources_of(now, *image)));
         break;
       }
     }
@@ -163,38 +192,68 @@ io::Task<void> DamageKeeper::check(PartitionKey key) {
   changed_.notify_all();
 }
 
+DamageKeeper::Sources DamageKeeper::sources_of(const PartitionImage& wanted,
+                                               const MetadataImage& image) const {
+  Sources from{.leadership = {wanted.leader, wanted.leader_epoch}, .others = {}, .self = {}};
+  if (wanted.leader != ports_.self) return from;
+  from.others = wanted.replicas;
+  std::erase(from.others, ports_.self);
+  from.self.node = ports_.self;
+  if (const auto* broker = image.broker(ports_.self)) from.self.broker_epoch = broker->epoch;
+  return from;
+}
+
 /// Not on the control loop: checksums are computed.
 io::Task<Result<storage::RepairPlan>> DamageKeeper::plan(storage::TopicPartition name,
-                                                         PartitionKey key, Leadership leadership) {
+                                                         PartitionKey key, Sources from) {
   const size_t spread = static_cast<size_t>(key.partition.value());
   io::Loop& worker = ports_.executor.worker(spread % ports_.executor.workers());
   co_await worker.enter();
   Result<storage::RepairPlan> plan;
-  {
-    const auto link = ports_.links.link_to(leadership.leader, FetchLane::repair, worker);
-    RangeFetch source(*link, key, leadership);
+  if (from.others.empty()) {
+    const NodeId leader = from.leadership.leader;
+    const auto link = ports_.links.link_to(leader, FetchLane::repair, worker);
+    RangeFetch source(*link, key, from.leadership);
     plan = co_await ports_.logs.plan_repair(std::move(name), source, stopping_);
+  } else {
+    std::vector<CopyFetch::Copy> copies;
+    for (const NodeId id : from.others) {
+      copies.push_back({id, ports_.links.link_to(id, FetchLane::repair, worker)});
+    }
+    CopyFetch source(std::move(copies), key, from.self);
+    plan = co_await ports_.logs.plan_repair(std::move(name), source, stopping_, true);
   }
   co_await ports_.executor.control().enter();
   co_return plan;
 }
 
-io::Task<void> DamageKeeper::repair(PartitionKey key, Leadership leadership) {
+io::Task<Result<>> DamageKeeper::put_in_force(PartitionKey key, storage::TopicPartition name,
+                                              storage::RepairPlan plan) {
+  return ports_.partitions.reopen(
+      key, [this, name = std::move(name), plan = std::move(plan)]() -> io::Task<Result<>> {
+        CO_RETURN_IF_ERROR(co_await ports_.logs.finish_repair(name, plan));
+        co_return Result<>{};
+      });
+}
+
+io::Task<void> DamageKeeper::repair(PartitionKey key, Sources from) {
   const auto partition = ports_.table.find(key);
   Result<> done;
   storage::RepairPlan planned;
   storage::TopicPartition name;
-  if (partition == nullptr || partition->leadership() != leadership) {
+  if (partition == nullptr || partition->leadership() != from.leadership) {
     done = fail(Errc::not_leader, "another leads the partition by now");
   } else {
     name = partition->log().partition();
-    auto ready = co_await plan(name, key, leadership);
+    auto ready = co_await plan(name, key, from);
     if (ready) {
-      planned = *ready;
-      done = co_await ports_.partitions.reopen(key, [&]() -> io::Task<Result<>> {
-        CO_RETURN_IF_ERROR(co_await ports_.logs.finish_repair(name, std::move(*ready)));
-        co_return Result<>{};
-      });
+      planned = std::move(*ready);
+      // Nothing was written that could be put in place, and the log stays as it is.
+      const bool in_vain = !planned.lost.empty() && planned.rewritten.empty();
+      if (!in_vain) done = co_await put_in_force(key, name, planned);
+      if (done && !planned.lost.empty()) {
+        done = fail(lost_records(name, planned.lost, from.others));
+      }
     } else {
       done = fail(std::move(ready).error());
     }
@@ -204,18 +263,18 @@ io::Task<void> DamageKeeper::repair(PartitionKey key, Leadership leadership) {
     sound_[key] = ports_.table.find(key);
     repaired_.add(loop);
     bytes_.add(loop, planned.bytes);
-    ports_.log.info("replica repaired", {{"partition", name.folder()},
-                                         {"from", leadership.leader},
-                                         {"ranges", planned.ranges},
-                                         {"bytes", planned.bytes},
-                                         {"cut", planned.cut.has_value()},
-                                         {"log_end", planned.end}});
+    ports_.log.info(
+        "replica repaired",
+        {{"partition", name.folder()},
+         {"from", from.others.empty() ? listed({from.leadership.leader}) : listed(from.others)},
+         {"ranges", planned.ranges},
+         {"bytes", planned.bytes},
+         {"cut", planned.cut.has_value()},
+         {"log_end", planned.end}});
   } else if (!stopping_) {
     failed_.add(loop);
     ports_.log.warning("replica not repaired, it is tried again",
-                       {{"partition", name.folder()},
-                        {"from", leadership.leader},
-                        {"cause", done.error().message()}});
+                       {{"partition", name.folder()}, {"cause", done.error().message()}});
   }
   --repairs_;
   busy_.erase(key);

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "broker/metadata/damage_report.h"
 #include "broker/metadata/image.h"
+#include "broker/replication/follower_fetch.h"
 #include "broker/replication/leader_link.h"
 #include "broker/replication/partition_table.h"
 #include "io/runtime.h"
@@ -54,7 +55,8 @@ struct DamageKeeperPorts {
 
 /// Sees to it that a replica of this broker that lost records is counted on by nobody: tells the
 /// controller, repairs it from its leader once it is in no in-sync set, and tells the controller
-/// that it is whole again.
+/// that it is whole again. One that leads because nobody else has everything is repaired from those
+/// that have the lost bytes beyond doubt.
 class DamageKeeper {
  public:
   explicit DamageKeeper(DamageKeeperPorts ports, DamageKeeperOptions options = {});
@@ -82,9 +84,18 @@ class DamageKeeper {
   io::Task<bool> look();
   Step step_of(const PartitionKey& key, const MetadataImage& image) const;
   io::Task<void> check(PartitionKey key);
-  io::Task<void> repair(PartitionKey key, Leadership leadership);
+  /// Whom a repair asks: the leader, or where this broker leads the others.
+  struct Sources {
+    Leadership leadership;
+    std::vector<NodeId> others;
+    ReplicaIdentity self;
+  };
+  Sources sources_of(const PartitionImage& wanted, const MetadataImage& image) const;
+  io::Task<void> repair(PartitionKey key, Sources from);
   io::Task<Result<storage::RepairPlan>> plan(storage::TopicPartition name, PartitionKey key,
-                                             Leadership leadership);
+                                             Sources from);
+  io::Task<Result<>> put_in_force(PartitionKey key, storage::TopicPartition name,
+                                  storage::RepairPlan plan);
 
   const DamageKeeperPorts ports_;
   const DamageKeeperOptions options_;

@@ -96,6 +96,47 @@ TEST_F(DamageTest, ALeaderWithTheOnlyReplicaInSyncStaysAndTakesNothing) {
   EXPECT_EQ(world.produce(1, "refused")->code(), Errc::partition_corrupt);
 }
 
+TEST_F(DamageTest, ALeaderAloneInSyncIsRepairedFromFollowersThatHaveWhatItLost) {
+  fill(5);
+  world.cut_off(2);
+  world.cut_off(3);
+  const auto waits = world.begin(1, "only the leader has it", Acks::all, 60s);
+  ASSERT_TRUE(world.until([&] { return world.in_sync_is({1}); }, 30s));
+  flip(1, 3);
+  look(1);
+  ASSERT_TRUE(world.until([&] { return damaged_is({NodeId{1}}); }));
+  // None of them gets on, so that nobody but the leader has everything.
+  world.on_payload = [](NodeId to, MutableBytes payload) {
+    if (to != NodeId{1} && !payload.empty()) payload.back() ^= std::byte{1};
+  };
+  world.reconnect(2);
+  world.reconnect(3);
+  EXPECT_TRUE(world.until([&] { return damaged_is({}); }, 30s));
+  EXPECT_EQ(world.image().leader, NodeId{1});
+  EXPECT_EQ(world.values(1).size(), 6U);
+  world.on_payload = nullptr;
+  expect_all_whole();
+  EXPECT_EQ(world.values(1)[3], "value 3");
+}
+
+TEST_F(DamageTest, WhatOnlyTheDamagedLeaderHadStaysReported) {
+  fill(5);
+  world.cut_off(2);
+  world.cut_off(3);
+  const auto waits = world.begin(1, "only the leader has it", Acks::all, 60s);
+  ASSERT_TRUE(world.until([&] { return world.in_sync_is({1}); }, 30s));
+  flip(1, 5);
+  look(1);
+  ASSERT_TRUE(world.until([&] { return damaged_is({NodeId{1}}); }));
+  world.reconnect(2);
+  world.reconnect(3);
+  world.simulator().run_for(20s);
+  EXPECT_TRUE(damaged_is({NodeId{1}}));
+  EXPECT_TRUE(world.in_sync_is({1}));
+  EXPECT_EQ(world.produce(1, "refused")->code(), Errc::partition_corrupt);
+  EXPECT_EQ(world.values(2).size(), 5U);
+}
+
 TEST_F(DamageTest, AFollowerThatGetsRotTwiceMakesItsLeaderLook) {
   fill(5);
   world.cut_off(2);

@@ -169,7 +169,7 @@ std::optional<Offset> Partition::raise(State& state, Wakes& wakes) {
   if (to <= high_watermark()) return std::nullopt;
   const uint64_t bytes = take_committed_bytes(state, to, state.own.log_end);
   high_watermark_.store(to.value(), std::memory_order_release);
-  if (state.replicas != nullptr && to >= state.replicas->epoch_start()) {
+  if (state.replicas != nullptr && to >= state.replicas->epoch_start() && !log_->is_damaged()) {
     knows_committed_.store(true, std::memory_order_release);
   }
   state.waiters.reached(to, wakes);

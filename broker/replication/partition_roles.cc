@@ -87,7 +87,9 @@ Result<> Partition::take_over(const PartitionImage& image, TimePoint now) {
     replicated_.store(!alone, std::memory_order_relaxed);
     too_few_in_sync_.store(!alone && state->replicas->has_too_few(), std::memory_order_relaxed);
     if (alone || new_epoch) {
-      knows_committed_.store(alone || high_watermark() >= start, std::memory_order_release);
+      // What is left of a damaged log may end below what was committed.
+      const bool knows = high_watermark() >= start && !log_->is_damaged();
+      knows_committed_.store(alone || knows, std::memory_order_release);
     }
     leadership_.store(pack({ports_.self, image.leader_epoch}), std::memory_order_release);
     moved = raise(*state, wakes);

@@ -123,9 +123,14 @@ io::Task<Result<std::shared_ptr<storage::Log>>> PartitionSet::open_log(Topic top
                                                                        storage::LogOptions options,
                                                                        bool from_start) {
   const storage::TopicPartition name{topic->name, id};
+  const bool is_spare = others_have(topic->partitions[static_cast<size_t>(id.value())]);
   if (auto log = ports_.logs.find(name)) {
     if (log->topic_id() == topic->id) co_return log;
     if (!was_deleted(image, log->topic_id())) {
+      if (is_spare) {
+        log.reset();
+        co_return co_await ports_.logs.start_over(name, topic->id, options);
+      }
       co_return fail(Errc::corrupt_file, log->directory() + "/" + name.folder() +
                                              ": belongs to topic id " + log->topic_id().text() +
                                              ", the topic's is " + topic->id.text() +
@@ -135,10 +140,23 @@ io::Task<Result<std::shared_ptr<storage::Log>>> PartitionSet::open_log(Topic top
     log.reset();
     CO_RETURN_IF_ERROR(co_await ports_.logs.remove(name));
   }
-  if (auto failed = ports_.logs.find_failed(name)) co_return fail(*failed);
+  if (auto failed = ports_.logs.find_failed(name)) {
+    const bool is_bad = *failed == Errc::corrupt_file || *failed == Errc::corrupt_batch;
+    if (!is_bad || !is_spare) co_return fail(*failed);
+    co_return co_await ports_.logs.start_over(name, topic->id, options);
+  }
   if (auto reason = withheld({topic->id, id}, name.folder(), from_start))
     co_return fail(std::move(*reason));
   co_return co_await ports_.logs.create(name, topic->id, options);
+}
+
+/// The controller knows that this replica is no good, and another leads.
+bool PartitionSet::others_have(const PartitionImage& partition) const {
+  const auto has_self = [this](const std::vector<NodeId>& nodes) {
+    return std::ranges::find(nodes, ports_.self) != nodes.end();
+  };
+  return has_self(partition.damaged) && !has_self(partition.in_sync) &&
+         partition.leader.value() >= 0 && partition.leader != ports_.self;
 }
 
 /// Why a log that is not there must not be made. What existed before this start may lie in a

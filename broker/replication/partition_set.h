@@ -129,6 +129,7 @@ class PartitionSet {
   bool is_elsewhere(const MetadataImage& image, const Uuid& topic_id, PartitionId id) const;
   io::Task<void> remove_stray(const Name& name, const MetadataImage& image);
   bool is_here(const PartitionImage& partition) const;
+  bool others_have(const PartitionImage& partition) const;
   const PartitionImage* find_here(const Topic& topic, PartitionId id) const;
 
   const PartitionSetPorts ports_;

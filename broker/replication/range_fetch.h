@@ -1,6 +1,12 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "broker/metadata/image.h"
+#include "broker/replication/follower_fetch.h"
 #include "broker/replication/leader_link.h"
 #include "broker/replication/partition.h"
 #include "storage/repair.h"
@@ -23,6 +29,29 @@ class RangeFetch final : public storage::RangeSource {
   LeaderLink& link_;
   const PartitionKey key_;
   const Leadership leadership_;
+  ReplicaFetchAnswer answer_;
+};
+
+/// What the other replicas of a partition have, committed or not, of which nobody leads that has
+/// everything. Whether it belongs there is for who asks to find out.
+class CopyFetch final : public storage::RangeSource {
+ public:
+  struct Copy {
+    NodeId broker{-1};
+    std::unique_ptr<LeaderLink> link;
+  };
+  CopyFetch(std::vector<Copy> from, PartitionKey key, ReplicaIdentity self)
+      : copies_(std::move(from)), key_(key), self_(self) {}
+
+  io::Task<Result<MutableBytes>> fetch(Offset from, Offset to) override;
+  size_t copies() const override { return copies_.size(); }
+  void turn_to(size_t copy) override { current_ = copy; }
+
+ private:
+  const std::vector<Copy> copies_;
+  const PartitionKey key_;
+  const ReplicaIdentity self_;
+  size_t current_ = 0;
   ReplicaFetchAnswer answer_;
 };
 

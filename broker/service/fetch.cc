@@ -50,7 +50,7 @@ io::Task<Result<>> Fetch::fetch(FetchSession& session, FetchRequest request,
   CO_RETURN_IF_ERROR(session.update(request.session_epoch, request.partitions, request.forgotten,
                                     partitions_, kind));
   // First: the answer tells of a high watermark that this moves.
-  if (request.replica) note_replica(request);
+  if (request.replica && !request.from_follower) note_replica(request);
   TimePoint deadline{};
   bool last = request.max_wait <= Duration::zero();
   if (!last) deadline = io::Loop::current()->now() + request.max_wait;
@@ -103,8 +103,10 @@ io::Task<Fetch::Gathered> Fetch::gather(FetchSession& session, FetchRequest requ
     const bool first = gathered.bytes == 0;
     const size_t limit = std::min<size_t>(
         slot.target.max_bytes, request.max_bytes - std::min(request.max_bytes, gathered.bytes));
-    auto fetched = request.replica ? co_await read_replica(slot, limit, first, *request.replica)
-                                   : co_await read(slot, limit, first, request);
+    auto fetched = !request.replica ? co_await read(slot, limit, first, request)
+                   : request.from_follower
+                       ? co_await read_copy(slot, limit, first)
+                       : co_await read_replica(slot, limit, first, *request.replica);
     gathered.bytes += fetched.slice.length;
     const bool tells = fetched.error || fetched.divergence || fetched.slice.length > 0 ||
                        fetched.high_watermark != slot.told_high_watermark ||
@@ -201,6 +203,22 @@ io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bo
   }
   fetched.bound = read->log_end;
   fetched.last_stable = partition.readable_end(Isolation::read_committed);
+  fetched.log_start = read->log_start;
+  fetched.slice = std::move(read->slice);
+  co_return fetched;
+}
+
+/// For a replica that lost records which only another may have, whoever leads.
+io::Task<FetchedPartition> Fetch::read_copy(FetchSlot& slot, size_t limit, bool first) {
+  Partition& partition = *slot.partition;
+  auto read = co_await partition.read_all(slot.target.offset, limit, first);
+  if (!read) {
+    if (read.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
+    co_return refused(slot, std::move(read).error());
+  }
+  FetchedPartition fetched{.key = slot.target.key};
+  fetched.high_watermark = partition.high_watermark();
+  fetched.bound = read->log_end;
   fetched.log_start = read->log_start;
   fetched.slice = std::move(read->slice);
   co_return fetched;

@@ -33,7 +33,8 @@ struct FetchRequest {
   Isolation isolation = Isolation::read_uncommitted;
   /// Set by a broker that replicates: it reads up to the log end, and says how far it is.
   std::optional<ReplicaIdentity> replica = std::nullopt;
-  /// A reader that takes what a follower knows to be committed.
+  /// A reader that takes what a follower knows to be committed; a replica that takes what another
+  /// has, whoever leads, and says nothing of itself.
   bool from_follower = false;
   /// If set, grows by the time spent waiting for min_bytes.
   Duration* waited = nullptr;
@@ -87,6 +88,7 @@ class Fetch {
                                   const FetchRequest& request);
   io::Task<FetchedPartition> read_replica(FetchSlot& slot, size_t limit, bool first,
                                           ReplicaIdentity replica);
+  io::Task<FetchedPartition> read_copy(FetchSlot& slot, size_t limit, bool first);
   const PartitionTable& partitions_;
 };
 

@@ -111,6 +111,25 @@ TEST_F(Rot, AFolderThatIsGoneIsFilledAgain) {
   expect_repaired(victim);
 }
 
+TEST_F(Rot, AFolderThatDoesNotSayWhoseItIsIsFilledAgainOrNamedAnew) {
+  const int victim = brokers->leader_of("t");
+  const auto spoil = [&](bool checkpoint) {
+    ASSERT_EQ(brokers->stop(victim), 0);
+    std::ofstream(folder(victim) / "partition.metadata") << "version: 0\ntopic_id: rot\n";
+    if (checkpoint) std::ofstream(brokers->data(victim) / "synced-end-checkpoint") << "rot";
+    brokers->restart(victim);
+  };
+  spoil(false);
+  EXPECT_TRUE(eventually([&] { return in_sync() == 3; }));
+  EXPECT_TRUE(said(victim, "topic id of a log is written again")) << brokers->broker(victim).log();
+  spoil(true);
+  EXPECT_TRUE(eventually([&] { return said(victim, "is put aside") && in_sync() == 3; }))
+      << brokers->broker(victim).log();
+  EXPECT_TRUE(brokers->sluice({"consume", "t", "--until", "end"}).out == lines);
+  const int other = victim % 3 + 1;
+  EXPECT_TRUE(eventually([&] { return read_file(segment(victim)) == read_file(segment(other)); }));
+}
+
 TEST_F(Rot, AnEmptyDiskInPlaceOfABrokenOneIsFilled) {
   const int victim = brokers->leader_of("t");
   ASSERT_EQ(brokers->stop(victim), 0);

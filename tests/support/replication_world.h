@@ -443,7 +443,8 @@ class ReplicationWorld::Link final : public broker::LeaderLink {
         .replica = request.has_replica_id()
                        ? std::optional(broker::ReplicaIdentity{NodeId{request.replica_id()},
                                                                request.broker_epoch()})
-                       : std::nullopt};
+                       : std::nullopt,
+        .from_follower = request.from_follower()};
     CO_RETURN_IF_ERROR(co_await leader.fetch.fetch(session_, asked, fetched));
     co_return co_await pack(fetched);
   }
