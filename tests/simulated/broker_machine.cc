@@ -27,11 +27,13 @@ broker::BrokerOptions options_of(const BrokerMachine& machine) {
   options.storage.checkpoint_interval = std::chrono::seconds(1);
   options.storage.retention_interval = std::chrono::seconds(10);
   options.storage.compaction_interval = std::chrono::seconds(10);
+  options.storage.scrub_interval = std::chrono::seconds(5);
   return options;
 }
 
-/// Up to where a file may go bad. The last frame of the metadata's log is spared: a broken one
-/// looks as if it had been torn, and is cut as one that nobody was told of.
+/// Up to where a file may go bad. The last frame of the metadata's log is spared where a power cut
+/// took the mark that it was synced: broken it looks as if it had been torn, and is cut as one that
+/// nobody was told of.
 uint64_t rotting_size(const std::string& path, const FileContent& content) {
   namespace wal = broker::wal;
   if (path.find("/metadata/wal-") == std::string::npos) return content.size();
@@ -41,6 +43,7 @@ uint64_t rotting_size(const std::string& path, const FileContent& content) {
   if (!header) return 0;
   const auto scanned = wal::scan(bytes, header->sequence, header->first_number);
   if (scanned.frames.empty()) return 0;
+  if (scanned.marked) return scanned.end;
   return scanned.end - wal::frame_size(scanned.frames.back().payload.size());
 }
 
@@ -58,11 +61,18 @@ class BrokerMachine::Sink final : public LogSink {
       line += "=" + field.value;
     }
     history_.note(std::move(line));
+    const bool damaged = std::ranges::any_of(fields, [](const LogField& field) {
+      return field.key == std::string_view("damaged") && field.value != "0";
+    });
+    // What is damaged was not read to its end, and will be.
+    if (event == "scrubbed" && !damaged) ++scrubs_;
   }
+  uint64_t scrubs() const { return scrubs_; }
 
  private:
   History& history_;
   const std::string name_;
+  uint64_t scrubs_ = 0;
 };
 
 BrokerMachine::BrokerMachine(Simulator& simulator, History& history, std::string name,
@@ -181,11 +191,11 @@ void BrokerMachine::cut_power(CrashMode mode) {
   ++power_cuts_;
 }
 
-void BrokerMachine::rot(const std::string& where) {
+void BrokerMachine::rot() {
   CHECK(!on(), "a disk goes bad while nobody uses it");
   sound_disk_ = disk_;
   std::vector<std::string> files;
-  std::vector<std::string> folders = {kDirectory + where};
+  std::vector<std::string> folders = {kDirectory};
   while (!folders.empty()) {
     const std::string folder = std::move(folders.back());
     folders.pop_back();
@@ -203,6 +213,12 @@ void BrokerMachine::rot(const std::string& where) {
   }
   if (files.empty()) return;
   Random& random = simulator_.random();
+  // Of the many kinds of files the records are what it is all about.
+  std::vector<std::string> logs;
+  for (const std::string& file : files) {
+    if (file.ends_with(".log")) logs.push_back(file);
+  }
+  if (!logs.empty() && random.one_in(2)) files = std::move(logs);
   const std::string& path = files[random.below(files.size())];
   const InodeId inode = *disk_.find(path);
   const FileContent& content = disk_.content(inode);
@@ -230,11 +246,20 @@ void BrokerMachine::rot(const std::string& where) {
   }
   disk_.write(inode, at, ByteView(bytes).first(length));
   disk_.sync_file(inode, disk_.last_change());
+  rotted_at_ = scrubs();
+}
+
+uint64_t BrokerMachine::scrubs() const { return sink_->scrubs(); }
+
+bool BrokerMachine::may_have_rot() const {
+  const bool has_logs = !on() || !broker_->partitions().all().empty();
+  return rotted_at_ == scrubs() && has_logs;
 }
 
 void BrokerMachine::undo_rot() {
   kill();
   disk_ = sound_disk_;
+  rotted_at_.reset();
 }
 
 /// Joins what is left of a dead broker.

@@ -46,9 +46,12 @@ class BrokerMachine {
   void hand_over_metadata();
   /// The process dies now, the disk keeps everything.
   void kill();
-  /// While it is off: flips a bit or zeroes a piece of a file somewhere below its directory, in a
-  /// folder that begins with `where`.
-  void rot(const std::string& where);
+  /// While it is off: flips a bit or zeroes a piece of a file somewhere below its directory.
+  void rot();
+  /// Something went bad since its logs were last read as a whole.
+  bool may_have_rot() const;
+  /// How often that happened.
+  uint64_t scrubs() const;
   /// Right after the broker refused to start on that: the disk is as it was before.
   void undo_rot();
   /// The machine, on or off, loses power: what was not synced is kept or lost as `mode` says.
@@ -85,6 +88,8 @@ class BrokerMachine {
   DiskImage disk_;
   /// Before it went bad.
   DiskImage sound_disk_;
+  /// After how many scrubs.
+  std::optional<uint64_t> rotted_at_;
   Duration wall_skew_{};
   int64_t drift_ppm_ = 0;
   uint32_t boots_ = 0;

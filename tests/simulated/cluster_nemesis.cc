@@ -6,14 +6,6 @@
 #include <utility>
 
 namespace sluice::sim {
-namespace {
-
-/// Whether brokers repair a log from its other replicas; else only the metadata goes bad, which
-/// they have to refuse or to do without.
-constexpr bool kRepairsLogs = false;
-
-}  // namespace
-
 ClusterNemesis::ClusterNemesis(Simulator& simulator, History& history, Fleet& fleet,
                                std::vector<ClientMachine*> clients)
     : simulator_(simulator),
@@ -308,7 +300,9 @@ void ClusterNemesis::restart_two() {
 /// All others keep what they have until all replicas are in sync again: more was not promised of
 /// records that two of them have.
 bool ClusterNemesis::may_lose(BrokerMachine& victim) {
-  if (fleet_.all_in_sync()) {
+  // What went bad and was not read since nobody knows of.
+  const bool may_rot = loser_ != nullptr && loser_->may_have_rot();
+  if (fleet_.all_in_sync() && !may_rot) {
     loser_ = nullptr;
     all_lost_ = false;
   }
@@ -363,7 +357,7 @@ void ClusterNemesis::rot() {
   BrokerMachine& victim = draw_broker();
   if (!may_lose(victim)) return;
   if (victim.on()) victim.kill();
-  victim.rot(kRepairsLogs ? "" : "/metadata");
+  victim.rot();
   victim.launch();
   // Meanwhile it has read what it knows of the cluster, whether others let it in or not.
   simulator_.run_until([&] { return victim.started() || victim.given_up(); }, 2s);

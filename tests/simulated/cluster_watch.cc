@@ -165,7 +165,9 @@ void ClusterWatch::look_at(Life& life, View& view, broker::Partition& partition)
   }
   if (view.leadership.leader == life.id) look_at_leader(life, view, partition, ends, truth);
   if (view.log.next() > ends.end) view.log.rewind();
-  if (is_of_era(life, view, partition, truth)) {
+  // What went bad, and nobody has read yet, is no other history.
+  const bool may_be_bad = life.machine->may_have_rot() || partition.log().is_damaged();
+  if (!may_be_bad && is_of_era(life, view, partition, truth)) {
     check_batches(life, view, std::min(view.high_watermark, truth.committed), truth);
   }
   if (ends.end < truth.committed) check_members(view.key, view.place, truth);

@@ -85,7 +85,7 @@ bool Fleet::all_in_sync() const {
   if (std::ranges::any_of(image->brokers, &broker::BrokerImage::draining)) return false;
   return std::ranges::all_of(image->topics_by_name(), [](const auto& topic) {
     return std::ranges::all_of(topic->partitions, [](const broker::PartitionImage& partition) {
-      return partition.adding.empty() && partition.removing.empty() &&
+      return partition.adding.empty() && partition.removing.empty() && partition.damaged.empty() &&
              partition.in_sync.size() == partition.replicas.size();
     });
   });

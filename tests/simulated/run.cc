@@ -78,6 +78,7 @@ class Run {
   template <class Tormentor>
   bool torment(Tormentor nemesis);
   bool settle();
+  bool read_all_logs();
   size_t least_members() const;
   void wait_for_clients();
   void probe();
@@ -224,9 +225,24 @@ bool Run::settle() {
   if (!wait([this] { return fleet_.all_in_sync(); }, "replicas are out of sync, or move")) {
     return false;
   }
+  if (!read_all_logs()) return false;
   // What was said before a loss of power may have been heard after it.
   history_.lose_minority();
   return true;
+}
+
+/// What went bad and nobody reads has to be found by reading all; then it has to be repaired.
+bool Run::read_all_logs() {
+  std::map<const BrokerMachine*, uint64_t> wanted;
+  // One more than is under way.
+  for (const BrokerMachine* broker : fleet_.members()) wanted[broker] = broker->scrubs() + 2;
+  const auto all_read = [&] {
+    return std::ranges::all_of(wanted, [](const auto& item) {
+      return item.first->scrubs() >= item.second || item.first->partitions().all().empty();
+    });
+  };
+  return wait(all_read, "logs are not scrubbed") &&
+         wait([this] { return fleet_.all_in_sync(); }, "what the scrub found is not repaired");
 }
 
 void Run::wait_for_clients() {
