@@ -165,6 +165,7 @@ TEST_F(SimNetworkTest, ALostAnswerLeavesWhatWasAskedForDone) {
       simulator_.run_on(b_.executor().control(), write(*pair_.server, "it is done"));
   EXPECT_EQ(answer.error(), Errc::connection_closed);
   EXPECT_EQ(send("again").error(), Errc::connection_closed);
+  simulator_.settle();
 }
 
 TEST_F(SimNetworkTest, AResetEndsBothSides) {
