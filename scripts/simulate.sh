@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # simulate.sh SIM SEEDS [--seed FIRST] [ARGUMENTS OF sim...]: runs so many seeds in one process a core, each a range of them.
-# What breaks is shown with its seed; the others go on. As long as you like: a million seeds of three brokers are about a
-# day on two cores.
+# What breaks is shown with its seed; the others go on. As long as you like: a million seeds of three brokers are about two
+# days on two cores.
 set -euo pipefail
 
 sim=$1
