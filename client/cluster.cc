@@ -277,9 +277,11 @@ Duration Cluster::backoff(uint32_t attempt) {
 }
 
 Duration Cluster::pause_before_looking(uint32_t attempt) {
+  // With the default back-off two seconds of frequent looks: by then a crashed leader is replaced.
+  constexpr uint32_t kFrequent = 12;
   if (attempt <= 1) return {};
   if (attempt <= 3) return backoff(1) / (attempt == 2 ? 4 : 2);
-  return backoff(std::min(attempt - 3, 2u));
+  return backoff(attempt <= kFrequent ? std::min(attempt - 3, 2u) : attempt - kFrequent + 2);
 }
 
 io::Task<void> Cluster::shut_down() {
