@@ -119,9 +119,8 @@ class ControllerDriverTest : public ::testing::Test {
   std::unique_ptr<RaftLog> log_;
   VotingGroup::State state_{.voters = nodes({1}), .learners = {}, .matched = {}, .last = 0};
   std::vector<std::string> asked_;
-  ControllerDriver driver_{
-      {store_, control(), Logger(sink_), defaults_, group()},
-      {.self = NodeId{1}}};
+  ControllerDriver driver_{{store_, control(), Logger(sink_), defaults_, group()},
+                           {.self = NodeId{1}}};
 };
 
 TEST_F(ControllerDriverTest, RefusesEverythingWhereItDoesNotLead) {
