@@ -162,7 +162,9 @@ FollowerCut Partition::lower_to_end(Offset before) {
 }
 
 void Partition::set_following_problem(std::string problem) {
-  state_.lock()->following_problem = std::move(problem);
+  auto state = state_.lock();
+  // A fetch that ends late says nothing of one that leads by now.
+  if (!state->leads) state->following_problem = std::move(problem);
 }
 
 }  // namespace sluice::broker
