@@ -37,6 +37,12 @@ void IndexFit::add(const record::BatchHeader& batch, uint64_t position) {
   since_entry_ += batch.size_in_bytes();
 }
 
+bool IndexFit::fits_sealed() const {
+  if (next_offset_ < offsets_.size() || next_time_ < times_.size()) return false;
+  if (largest_ == kNoTimestamp) return fits_;
+  return fits_ && times_.size() > 0 && times_[times_.size() - 1].timestamp == largest_;
+}
+
 void IndexFit::add_time() {
   if (largest_ <= written_) return;
   put(made_.times, largest_.value());

@@ -27,6 +27,9 @@ class IndexFit {
   void add(const record::BatchHeader& batch, uint64_t position);
   /// Every entry that lies before the last batch's end says what is true.
   bool fits() const { return fits_; }
+  /// Also nothing lies behind the last batch, and the times end with the largest one, as those of a
+  /// sealed segment do; all batches were added.
+  bool fits_sealed() const;
   /// As they should be; all batches were added.
   IndexFiles made_anew();
 

@@ -78,5 +78,23 @@ TEST_F(IndexFitTest, AnEntryThatFlippedIsFoundByReadingAllAndItsIndexMadeAnew) {
   EXPECT_EQ(world_.read_all(*world_.log("t")).size(), 41U);
 }
 
+TEST_F(IndexFitTest, WhatNamesTheEndOfASealedSegmentAndTheTopicsIdArePutRight) {
+  ASSERT_TRUE(world_.open().has_value());
+  {
+    const std::string path = segment_path("/data/t-0", bases_[0], kTimeIndexSuffix);
+    auto file = *world_.run(world_.disk().open(path, io::OpenMode::read));
+    // The offset of its last entry is now far behind the segment.
+    flip(0, kTimeIndexSuffix, *file->size() - 4);
+    auto id = *world_.run(world_.disk().open("/data/t-0/partition.metadata", io::OpenMode::write));
+    const ByteView rot = as_bytes("verzion");
+    ASSERT_TRUE(world_.run(id->write_at(0, std::span(&rot, 1), io::Lane::cold)));
+  }
+  EXPECT_GE(problems().size(), 2U);
+  const std::atomic<bool> stopping{false};
+  ASSERT_TRUE(world_.run(world_.set().check_all({"t", PartitionId(0)}, stopping)).has_value());
+  ASSERT_TRUE(world_.close().has_value());
+  EXPECT_THAT(problems(), ::testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace sluice::storage

@@ -122,7 +122,7 @@ io::Task<Result<>> Log::check(Check how) {
     CO_RETURN_IF_ERROR(
         co_await parts_->writer->replace_indexes(index.segment, std::move(index.anew)));
   }
-  co_return {};
+  co_return co_await parts_->writer->correct_topic_id();
 }
 bool Log::is_damaged() const { return parts_->context.is_damaged.load(std::memory_order_relaxed); }
 void Log::set_damaged(std::string why) { parts_->context.damaged(std::move(why)); }

@@ -191,13 +191,12 @@ bool LogReader::changed(const Place& place) const {
   return place.range.segment->file()->generation() != place.generation;
 }
 
-void LogReader::note_index(const std::shared_ptr<Segment>& segment, uint32_t generation,
-                           IndexFit& fit, Findings& found) const {
-  if (segment->file()->generation() != generation) return;
+void LogReader::note_index(const Checked& of, IndexFit& fit, Findings& found) const {
+  if (of.segment->file()->generation() != of.generation) return;
   log_.ports.log.warning("index does not fit its log, built again",
-                         {{"path", segment->file()->path()}});
-  if (segment->complete()) {
-    found.indexes.push_back({segment, fit.made_anew()});
+                         {{"path", of.segment->file()->path()}});
+  if (of.sealed) {
+    found.indexes.push_back({of.segment, fit.made_anew()});
   } else {
     found.active_index = true;
   }
@@ -226,6 +225,8 @@ io::Task<Result<>> LogReader::check(Log::Check how, Findings& found) {
   bool whole = how.from == Offset(0);
   for (const auto& [range, end, generation] : all) {
     found.epochs->begin(range.segment->file(), generation);
+    // One that is sealed meanwhile counts as it was: what was written to it since is not read here.
+    const bool sealed = range.segment->complete();
     CO_ASSIGN_OR_RETURN(auto offsets, co_await range.segment->offsets().view());
     CO_ASSIGN_OR_RETURN(auto times, co_await range.segment->times().view());
     IndexFit fit(range.segment->base(), interval, std::move(offsets), std::move(times));
@@ -235,7 +236,8 @@ io::Task<Result<>> LogReader::check(Log::Check how, Findings& found) {
                                             fit.add(batch, at);
                                           });
     if (checked) {
-      if (!fit.fits()) note_index(range.segment, generation, fit, found);
+      const bool fits = sealed ? fit.fits_sealed() : fit.fits();
+      if (!fits) note_index({range.segment, generation, sealed}, fit, found);
       continue;
     }
     // Of a segment that left the log meanwhile, or was cut, nothing can be said.

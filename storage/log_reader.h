@@ -56,8 +56,13 @@ class LogReader {
   io::Task<Result<uint64_t>> bound_of(const ReadRequest& request, const Place& place);
   bool changed(const Place& place) const;
   std::vector<SegmentInfo> list() const;
-  void note_index(const std::shared_ptr<Segment>& segment, uint32_t generation, IndexFit& fit,
-                  Findings& found) const;
+  /// A segment as it was when its check began.
+  struct Checked {
+    const std::shared_ptr<Segment>& segment;
+    uint32_t generation;
+    bool sealed;
+  };
+  void note_index(const Checked& of, IndexFit& fit, Findings& found) const;
   std::vector<SegmentRange> ranges(Offset& start) const;
 
   LogContext& log_;

@@ -5,6 +5,7 @@
 
 #include "base/mutation.h"
 #include "storage/append_check.h"
+#include "storage/meta_properties.h"
 
 namespace sluice::storage {
 namespace {
@@ -288,6 +289,18 @@ io::Task<Result<>> LogWriter::write_run(ByteView batches) {
   }
   log_.state.lock()->last_stable = producers_.oldest_transaction().value_or(next_);
   co_return {};
+}
+
+/// With the role, so that the folder is still this log's: a deleted one is closed first.
+io::Task<Result<>> LogWriter::correct_topic_id() {
+  const Role held = co_await role();
+  if (!refusal() || log_.topic_id.is_zero()) co_return {};
+  const auto said = co_await read_topic_id(log_.ports.disk, log_.folder());
+  if (!said && said.error() != Errc::corrupt_file) co_return fail(Error(said.error()));
+  if (said && *said == log_.topic_id) co_return {};
+  log_.ports.log.warning("topic id of a log went bad and is written again",
+                         {{"log", log_.partition.folder()}, {"topic_id", log_.topic_id.text()}});
+  co_return co_await write_topic_id(log_.ports.disk, log_.folder(), log_.topic_id);
 }
 
 }  // namespace sluice::storage

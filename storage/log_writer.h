@@ -40,6 +40,8 @@ class LogWriter {
   io::Task<Result<>> start_epoch(LeaderEpoch epoch);
   /// Puts right what a check found, unless the log changed there since.
   io::Task<Result<>> correct_epochs(const EpochCheck& found);
+  /// Writes the topic's id again where its file no longer has it.
+  io::Task<Result<>> correct_topic_id();
   /// Of a sealed segment, unless it left the log or is not on the device yet.
   io::Task<Result<>> replace_indexes(std::shared_ptr<Segment> of, IndexFiles anew);
   io::Task<Result<>> truncate_to(Offset end);
