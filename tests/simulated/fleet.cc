@@ -91,6 +91,15 @@ bool Fleet::all_in_sync() const {
   });
 }
 
+bool Fleet::has_replica(const BrokerMachine& machine, const storage::TopicPartition& of) const {
+  const auto image = newest_image();
+  if (image == nullptr) return true;
+  const auto topic = image->topic(of.topic);
+  const auto place = static_cast<size_t>(of.partition.value());
+  return topic != nullptr && place < topic->partitions.size() &&
+         std::ranges::count(topic->partitions[place].replicas, id_of(machine)) > 0;
+}
+
 bool Fleet::all_started() const {
   return std::ranges::all_of(members_, [](const auto* member) { return member->started(); });
 }

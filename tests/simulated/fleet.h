@@ -44,6 +44,8 @@ class Fleet {
   /// or drain is under way, as far as any of them knows.
   bool all_in_sync() const;
   bool all_started() const;
+  /// Whether the metadata assigns the partition to that member; also where nobody can tell.
+  bool has_replica(const BrokerMachine& machine, const storage::TopicPartition& of) const;
   void launch_all();
 
  private:
