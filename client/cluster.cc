@@ -150,6 +150,8 @@ void Cluster::distrust(NodeId node) {
   if (endpoint) peers_[endpoint->to_string()].avoid_until = loop_.now() + kAvoidFor;
 }
 
+void Cluster::distrust_last() { peers_[last_asked_].avoid_until = loop_.now() + kAvoidFor; }
+
 io::Task<Result<std::shared_ptr<Connection>>> Cluster::dedicated(NodeId node) {
   auto endpoint = endpoint_of(node);
   if (!endpoint) co_return fail(std::move(endpoint).error());
@@ -166,6 +168,7 @@ io::Task<Result<native::ResponseHeader>> Cluster::ask(native::RequestHeader requ
     if (!connection && last) co_return fail(std::move(*last));
     if (!connection) co_return fail(std::move(connection).error());
     const std::string endpoint = (*connection)->peer().to_string();
+    last_asked_ = endpoint;
     // Somebody else may know the same sooner.
     const Duration limit = std::min<Duration>(options_.request_timeout, kAskWithin);
     auto answer =

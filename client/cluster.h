@@ -58,6 +58,9 @@ class Cluster {
   /// For a while it is asked about others only when nobody else is left: it may be cut off from
   /// them.
   void distrust(NodeId node);
+  /// What the last broker that was asked about others said is no longer so: others are asked first
+  /// for a while.
+  void distrust_last();
   /// A connection of one's own, for requests that wait at the broker (fetches); the caller shuts it
   /// down.
   io::Task<Result<std::shared_ptr<Connection>>> dedicated(NodeId node);
@@ -119,6 +122,8 @@ class Cluster {
   };
   std::map<NodeId, Broker> brokers_;
   std::map<std::string, Peer> peers_;
+  /// The endpoint that ask() asked last.
+  std::string last_asked_;
   std::map<std::string, Topic, std::less<>> topics_;
 };
 

@@ -53,6 +53,13 @@ TEST_F(FailoverTest, ABrokerThatDoesNotServeYetSendsToTheNext) {
   EXPECT_EQ(second.metadatas, 2U);
 }
 
+TEST_F(FailoverTest, WhoNamesAControllerOfThePastIsNotAskedAgain) {
+  second.controller = 2;
+  second.controls = true;
+  EXPECT_TRUE(sim.run_on(loop(), AdminCore(cluster()).leave_cluster(NodeId(3))));
+  EXPECT_EQ(broker.metadatas, 1U);
+}
+
 TEST_F(FailoverTest, ABrokerThatSaysNothingIsPassedByLongBeforeTheRequestTimeout) {
   ASSERT_TRUE(sim.run_on(loop(), AdminCore(cluster()).cluster()));
   broker.mute = true;

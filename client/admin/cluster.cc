@@ -77,6 +77,8 @@ io::Task<Result<native::ResponseHeader>> AdminCore::ask_controller(native::Reque
       answer = co_await ask_at(NodeId(metadata->controller()), request);
     }
     if (answer || !may_ask_again(answer.error()) || attempt == kTries) co_return answer;
+    // A broker that left the cluster, or is cut off, names the same one for ever.
+    cluster_.distrust_last();
     co_await io::sleep_for(cluster_.backoff(attempt));
   }
 }

@@ -120,6 +120,9 @@ class FakeBroker {
   std::map<std::string, Topic> topics;
   std::deque<Fault> faults;
   Errc refusal = Errc::pressure;
+  /// Whom it takes for the controller, and whether it is one.
+  int32_t controller = 1;
+  bool controls = false;
   /// Requests are read and never answered.
   bool mute = false;
   /// After a question for an offset by time was answered.
@@ -256,13 +259,16 @@ class FakeBroker {
     } else if (request.has_delete_records()) {
       delete_records(request.delete_records(), *response.mutable_delete_records());
     } else {
-      response.mutable_error()->set_code(static_cast<uint32_t>(Errc::unsupported));
+      const bool other = request.has_leave_cluster() && !controls;
+      const bool done = request.has_leave_cluster() && controls;
+      const Errc why = other ? Errc::not_controller : Errc::unsupported;
+      if (!done) response.mutable_error()->set_code(static_cast<uint32_t>(why));
     }
   }
 
   void metadata(const native::MetadataRequest& request, native::MetadataResponse& response) {
     response.set_cluster_id(cluster_id);
-    response.set_controller(1);
+    response.set_controller(controller);
     auto brokers = others;
     brokers[id_] = host_;
     for (const auto& [id, host] : brokers) {
