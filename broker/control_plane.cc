@@ -205,14 +205,19 @@ bool ControlPlane::alone() const {
 }
 
 cluster::MetadataRecord ControlPlane::registration(const io::Endpoint& address,
-                                                   bool unclean) const {
+                                                   const AtStart& at_start) const {
   cluster::MetadataRecord record;
   auto& broker = *record.mutable_broker_registered();
   broker.set_node_id(options_.node_id.value());
   broker.set_host(address.host);
   broker.set_port(address.port);
   broker.set_rack(options_.rack);
-  broker.set_unclean(unclean);
+  broker.set_unclean(at_start.unclean);
+  for (const auto& [topic_id, partitions] : at_start.lacking) {
+    auto& lacking = *broker.add_lacking();
+    lacking.set_topic_id(bytes_of(topic_id));
+    lacking.mutable_partitions()->Assign(partitions.begin(), partitions.end());
+  }
   broker.set_incarnation(bytes_of(incarnation_));
   broker.set_directory_id(bytes_of(membership_->self().directory_id));
   return record;
@@ -230,12 +235,12 @@ uint64_t ControlPlane::broker_epoch() const {
   return known == nullptr || known->incarnation != incarnation_ ? 0 : known->epoch;
 }
 
-io::Task<Result<>> ControlPlane::register_broker(io::Endpoint address, bool unclean) {
+io::Task<Result<>> ControlPlane::register_broker(io::Endpoint address, AtStart at_start) {
   address_ = address;
   while (!registered()) {
     if (stopping_) co_return fail(Errc::shutting_down);
     std::vector<cluster::MetadataRecord> records;
-    records.push_back(registration(address, unclean));
+    records.push_back(registration(address, at_start));
     auto committed = co_await ports_.store.commit(std::move(records));
     if (committed) break;
     if (!is_retriable(committed.error().code())) co_return fail(std::move(committed).error());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -74,9 +75,16 @@ class ControlPlane final : public InSyncPort,
   /// It came without seeds, and no other broker joined it.
   bool alone() const;
 
+  /// What a broker's replicas are when it starts.
+  struct AtStart {
+    /// Any of them may have lost records.
+    bool unclean = false;
+    /// By topic id, those that are damaged or not there.
+    std::map<Uuid, std::vector<int32_t>> lacking;
+  };
   /// Presents the broker with a new incarnation, and keeps its session from then on; tried until
   /// the cluster takes it.
-  io::Task<Result<>> register_broker(io::Endpoint address, bool unclean);
+  io::Task<Result<>> register_broker(io::Endpoint address, AtStart at_start);
   /// Until the controller lets it serve.
   io::Task<Result<>> wait_unfenced();
   /// Until when it may acknowledge.
@@ -134,7 +142,7 @@ class ControlPlane final : public InSyncPort,
   void refused(const Error& why);
   VotingGroup voting_group();
   io::Task<Result<uint64_t>> forward(NodeId leader, std::vector<std::byte> command);
-  cluster::MetadataRecord registration(const io::Endpoint& address, bool unclean) const;
+  cluster::MetadataRecord registration(const io::Endpoint& address, const AtStart& at_start) const;
   bool registered() const;
   io::Task<void> keep_session();
   void begin_warm_ups(const std::vector<PartitionName>& names);

@@ -274,19 +274,21 @@ void Node::make_replication() {
 
 namespace {
 
-/// Whether a replica that may count as in sync is damaged, or is not there.
-bool lacks_records(const storage::LogSet& logs, const MetadataImage& image, NodeId self) {
-  const auto is_damaged = [](const auto& log) { return log->is_damaged(); };
-  if (std::ranges::any_of(logs.all(), is_damaged)) return true;
+/// The replicas that are damaged, or not there. Of an image of some time before the stop some are
+/// not meant to be here any more: the cluster's, which decides, knows that.
+std::map<Uuid, std::vector<int32_t>> lacking(const storage::LogSet& logs,
+                                             const MetadataImage& image, NodeId self) {
+  std::map<Uuid, std::vector<int32_t>> lacking;
   for (const auto& topic : image.topics_by_name()) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
-      const PartitionImage& partition = topic->partitions[i];
-      if (!has(partition.in_sync, self) && !has(partition.eligible, self)) continue;
-      const auto log = logs.find({topic->name, PartitionId{static_cast<int32_t>(i)}});
-      if (log == nullptr || log->topic_id() != topic->id) return true;
+      if (!has(topic->partitions[i].replicas, self)) continue;
+      const auto id = static_cast<int32_t>(i);
+      const auto log = logs.find({topic->name, PartitionId{id}});
+      const bool whole = log != nullptr && log->topic_id() == topic->id && !log->is_damaged();
+      if (!whole) lacking[topic->id].push_back(id);
     }
   }
-  return false;
+  return lacking;
 }
 
 }  // namespace
@@ -294,17 +296,19 @@ bool lacks_records(const storage::LogSet& logs, const MetadataImage& image, Node
 /// A killed process left the page cache as it was: then its replicas may still count as in sync,
 /// but nothing vouches for what a broker alone had acknowledged to itself.
 io::Task<Result<>> Node::register_broker() {
-  bool unclean = false;
-  for (const auto& directory : logs_->directories()) {
-    unclean |= mutated(Mutation::stay_in_sync_unclean) ? false
-               : control_.alone()                      ? !directory.stopped_cleanly
-                                                       : directory.power_lost;
-  }
-  // Before the controller counts on what a replica here has lost: it might lead at once.
-  unclean |= lacks_records(*logs_, *store_.image(), options_.node_id);
+  ControlPlane::AtStart at_start;
   // One that came again without its metadata may have kept its logs.
   const bool new_here = control_.fresh() && logs_->all().empty();
-  co_return co_await control_.register_broker(advertised_, unclean && !new_here);
+  if (!new_here) {
+    for (const auto& directory : logs_->directories()) {
+      at_start.unclean |= mutated(Mutation::stay_in_sync_unclean) ? false
+                          : control_.alone()                      ? !directory.stopped_cleanly
+                                                                  : directory.power_lost;
+    }
+    // Before the controller counts on what a replica here has lost: it might lead at once.
+    at_start.lacking = lacking(*logs_, *store_.image(), options_.node_id);
+  }
+  co_return co_await control_.register_broker(advertised_, std::move(at_start));
 }
 
 /// Directories that Kafka left have logs and no metadata of ours: their topics are taken over.

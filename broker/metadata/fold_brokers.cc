@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -72,15 +74,29 @@ bool change_at_start(PartitionImage& partition, const BrokerImage& broker, bool 
   return changed;
 }
 
-void change_partitions_at_start(FoldDraft& draft, const BrokerImage& broker, bool unclean) {
-  if (!unclean && !broker.fenced) return;
+/// By topic id, the partitions of which a broker that starts has no whole replica.
+Result<std::map<Uuid, std::set<int32_t>>> lacking_of(const cluster::BrokerRegistered& record) {
+  std::map<Uuid, std::set<int32_t>> lacking;
+  for (const auto& of : record.lacking()) {
+    ASSIGN_OR_RETURN(const Uuid topic_id, id_from(of.topic_id()));
+    lacking[topic_id].insert(of.partitions().begin(), of.partitions().end());
+  }
+  return lacking;
+}
+
+void change_partitions_at_start(FoldDraft& draft, const BrokerImage& broker, bool unclean,
+                                const std::map<Uuid, std::set<int32_t>>& lacking) {
+  if (!unclean && lacking.empty() && !broker.fenced) return;
   const auto before = draft.image().topics;
   before.for_each([&](const Uuid& id, const MetadataImage::TopicPointer&) {
     const auto topic = draft.topic(id);
+    const auto lacks = lacking.find(id);
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       if (!contains(topic->partitions[i].replicas, broker.id)) continue;
       PartitionImage changed = topic->partitions[i];
-      if (change_at_start(changed, broker, unclean)) {
+      const bool lacks_it =
+          lacks != lacking.end() && lacks->second.contains(static_cast<int32_t>(i));
+      if (change_at_start(changed, broker, unclean || lacks_it)) {
         draft.edit(id).partitions[i] = std::move(changed);
       }
     }
@@ -111,7 +127,8 @@ Result<> fold_record(FoldDraft& draft, const cluster::BrokerRegistered& record) 
   std::erase_if(brokers, [&](const BrokerImage& other) { return other.id == id; });
   const auto at = std::ranges::upper_bound(brokers, id, {}, &BrokerImage::id);
   brokers.insert(at, broker);
-  change_partitions_at_start(draft, broker, record.unclean());
+  ASSIGN_OR_RETURN(const auto lacking, lacking_of(record));
+  change_partitions_at_start(draft, broker, record.unclean(), lacking);
   return {};
 }
 

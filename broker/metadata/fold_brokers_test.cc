@@ -82,6 +82,30 @@ TEST(FoldBrokers, AnUncleanStartLeavesTheSetsButForTheLastOfThem) {
   EXPECT_TRUE(cluster.partition(1, 2).eligible.empty());
 }
 
+TEST(FoldBrokers, OnlyReplicasThatAreNotWholeLeaveTheirSetsAtACleanStart) {
+  FoldedCluster cluster;
+  cluster.start_brokers(2);
+  ASSERT_TRUE(cluster.create(
+      1, {partition_of(nodes({1, 2})), partition_of(nodes({2, 1})), partition_of(nodes({2}))}));
+  cluster::MetadataRecord record;
+  auto& broker = *record.mutable_broker_registered();
+  broker.set_node_id(2);
+  broker.set_host("broker-2");
+  broker.set_port(9092);
+  auto& lacking = *broker.add_lacking();
+  lacking.set_topic_id(testing::bytes_text(topic_id(1)));
+  lacking.add_partitions(1);
+  lacking.add_partitions(2);
+  // Of a topic that is gone by now, and a partition that never was.
+  lacking.add_partitions(7);
+  broker.add_lacking()->set_topic_id(testing::bytes_text(topic_id(9)));
+  ASSERT_TRUE(cluster.fold_in(std::move(record)));
+  EXPECT_EQ(cluster.partition(1, 0).in_sync, nodes({1, 2}));
+  EXPECT_EQ(cluster.partition(1, 1).in_sync, nodes({1}));
+  EXPECT_EQ(cluster.partition(1, 1).leader, NodeId{-1});
+  EXPECT_EQ(cluster.partition(1, 2).in_sync, nodes({2}));
+}
+
 TEST(FoldBrokers, TheLastOneInSyncGivesWayToEligibleOnesAfterAnUncleanStart) {
   FoldedCluster cluster;
   cluster.start_brokers(3);
