@@ -216,6 +216,7 @@ io::Task<Result<>> Node::open_logs(std::string cluster_id) {
   storage::LogSetOptions options = std::move(options_.storage);
   options.directories = options_.data_directories;
   options.boot_id = co_await boot_id();
+  options.stop_must_be_known = true;
   const auto image = store_.image();
   const auto options_of = [this, image](const storage::TopicPartition& partition, const Uuid& id) {
     const auto topic = image->topic(id);
@@ -308,7 +309,10 @@ io::Task<Result<>> Node::register_broker() {
     // Before the controller counts on what a replica here has lost: it might lead at once.
     at_start.lacking = lacking(*logs_, *store_.image(), options_.node_id);
   }
-  co_return co_await control_.register_broker(advertised_, std::move(at_start));
+  CO_RETURN_IF_ERROR(co_await control_.register_broker(advertised_, std::move(at_start)));
+  // A process that ends before this leaves it to the next one to say that power was lost.
+  co_await logs_->stop_is_known();
+  co_return Result<>{};
 }
 
 /// Directories that Kafka left have logs and no metadata of ours: their topics are taken over.

@@ -116,6 +116,14 @@ void LogSetState::discard_folder(DataDirectory& directory, std::string path) {
   discarder.add_folder(directory.disk(), std::move(path), ports.runtime.clock.now());
 }
 
+io::Task<void> LogSetState::note_boot(DataDirectory& directory) {
+  if (table.any_failed_in(directory) || directory.offline_because()) co_return;
+  if (const auto noted = co_await directory.note_boot(); !noted) {
+    ports.log.warning("boot id not written, a killed process will look like a power cut",
+                      {{"directory", directory.path()}, {"cause", noted.error().message()}});
+  }
+}
+
 DataDirectory* LogSetState::roomiest() const {
   DataDirectory* best = nullptr;
   size_t fewest = 0;
@@ -270,11 +278,18 @@ io::Task<Result<>> LogSet::close() {
       if (failed && outcome) outcome = fail(std::move(*failures[i]));
     }
     auto closed = co_await directory->checkpoints().write();
-    if (closed && whole) closed = co_await directory->close_cleanly();
+    const bool known =
+        state.stop_is_known || !state.options.stop_must_be_known || directory->found().clean;
+    if (closed && whole && known) closed = co_await directory->close_cleanly();
     if (!closed && outcome) outcome = std::move(closed);
   }
   state.closed = true;
   co_return outcome;
+}
+
+io::Task<void> LogSet::stop_is_known() {
+  state_->stop_is_known = true;
+  for (const auto& directory : state_->directories) co_await state_->note_boot(*directory);
 }
 
 std::vector<LogSet::Directory> LogSet::directories() const {

@@ -35,6 +35,9 @@ struct LogSetOptions {
   /// Names the machine's time up (Linux: /proc/sys/kernel/random/boot_id), so that a killed process
   /// is told from a power cut. Empty: not known, every unclean stop may have been a power cut.
   std::string boot_id;
+  /// How a directory was stopped is told by every open until stop_is_known() is called, whatever
+  /// ends the processes in between.
+  bool stop_must_be_known = false;
 };
 
 /// Who the data belongs to; compared with every directory's meta.properties, written into new ones.
@@ -128,6 +131,9 @@ class LogSet {
 
   /// Starts the background work on the control loop.
   void start();
+  /// Who has to know how the directories were stopped knows it: from here on only what happens now
+  /// counts. Before close(), once. See LogSetOptions::stop_must_be_known.
+  io::Task<void> stop_is_known();
   /// Stops background work, flushes all, writes checkpoints and clean-shutdown markers, lets go of
   /// the directories. The first error; a directory with one gets no marker. Once, when nobody
   /// creates or removes logs any more.

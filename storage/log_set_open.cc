@@ -257,11 +257,7 @@ io::Task<void> settle(LogSetState& state, DataDirectory& directory) {
     state.ports.log.error("checkpoints not written",
                           {{"directory", directory.path()}, {"cause", written.error().message()}});
   }
-  if (state.table.any_failed_in(directory) || directory.offline_because()) co_return;
-  if (const auto noted = co_await directory.note_boot(); !noted) {
-    state.ports.log.warning("boot id not written, a killed process will look like a power cut",
-                            {{"directory", directory.path()}, {"cause", noted.error().message()}});
-  }
+  if (!state.options.stop_must_be_known) co_await state.note_boot(directory);
 }
 
 io::Task<Result<>> settle_directories(LogSetState& state) {

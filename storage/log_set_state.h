@@ -32,6 +32,8 @@ struct LogSetState {
   io::Task<Result<std::string>> put_aside(DataDirectory& directory, TopicPartition partition);
   /// The second.
   void discard_folder(DataDirectory& directory, std::string path);
+  /// From here on a killed process is told from a power cut, unless a log there was not opened.
+  io::Task<void> note_boot(DataDirectory& directory);
   /// Of those online, the one with the fewest logs; null when there is none.
   DataDirectory* roomiest() const;
 
@@ -49,6 +51,8 @@ struct LogSetState {
   /// After everything it works on.
   std::unique_ptr<Background> background;
   bool closed = false;
+  /// See LogSet::stop_is_known.
+  bool stop_is_known = false;
 };
 
 }  // namespace sluice::storage
