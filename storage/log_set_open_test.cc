@@ -54,6 +54,28 @@ TEST_F(LogSetOpenTest, StillKnowsOfAPowerCutWhenRecoveryWasInterrupted) {
   EXPECT_EQ(text_of("/data/.boot-id"), world_.boot_id);
 }
 
+TEST_F(LogSetOpenTest, TellsOfAPowerCutUntilWhoHasToKnowKnows) {
+  world_.stop_must_be_known = true;
+  const auto power_lost = [&] { return world_.set().directories()[0].power_lost; };
+  open();
+  world_.run(world_.set().stop_is_known());
+  ASSERT_TRUE(world_.create("t", id(1)).has_value());
+  world_.die(sim::CrashMode::keep_all);
+  open();
+  EXPECT_TRUE(power_lost());
+  world_.die(std::nullopt);
+  open();
+  EXPECT_TRUE(power_lost()) << "the process was killed before anybody had heard";
+  ASSERT_TRUE(world_.close().has_value());
+  open();
+  EXPECT_TRUE(power_lost()) << "it was stopped before anybody had heard";
+  world_.run(world_.set().stop_is_known());
+  world_.die(std::nullopt);
+  open();
+  EXPECT_FALSE(power_lost());
+  ASSERT_TRUE(world_.close().has_value());
+}
+
 TEST_F(LogSetOpenTest, ADirectoryThatWasEmptiedCountsAsAfterAPowerCut) {
   world_.directories = {"/one", "/two"};
   open();

@@ -258,11 +258,10 @@ class FakeBroker {
       list_offsets(request.list_offsets(), *response.mutable_list_offsets());
     } else if (request.has_delete_records()) {
       delete_records(request.delete_records(), *response.mutable_delete_records());
-    } else {
-      const bool other = request.has_leave_cluster() && !controls;
-      const bool done = request.has_leave_cluster() && controls;
-      const Errc why = other ? Errc::not_controller : Errc::unsupported;
-      if (!done) response.mutable_error()->set_code(static_cast<uint32_t>(why));
+    } else if (!request.has_leave_cluster()) {
+      response.mutable_error()->set_code(static_cast<uint32_t>(Errc::unsupported));
+    } else if (!controls) {
+      response.mutable_error()->set_code(static_cast<uint32_t>(Errc::not_controller));
     }
   }
 

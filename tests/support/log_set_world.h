@@ -58,6 +58,7 @@ class LogSetWorld {
   storage::LogSetIdentity identity;
   storage::LogOptions log_options;
   std::string boot_id = "first boot";
+  bool stop_must_be_known = false;
   size_t compaction_map_bytes = 1_MiB;
   size_t max_open_files = 10000;
   std::chrono::milliseconds scrub_interval = std::chrono::hours(24);
@@ -78,6 +79,7 @@ class LogSetWorld {
     storage::LogSetOptions options;
     options.directories = directories;
     options.boot_id = boot_id;
+    options.stop_must_be_known = stop_must_be_known;
     options.compaction_map_bytes = compaction_map_bytes;
     options.max_open_files = max_open_files;
     options.scrub_interval = scrub_interval;
