@@ -77,6 +77,7 @@ Result<> FetchSession::put(const FetchTarget& target, const PartitionTable& tabl
   }
   FetchSlot& slot = *at->second;
   slot.target = target;
+  slot.noted = false;
   resolve(slot, table);
   make_ready(slot);
   return {};
@@ -89,9 +90,15 @@ void FetchSession::resolve(FetchSlot& slot, const PartitionTable& table) {
   if (slot.partition != nullptr && !slot.partition->watch(slot, kind_)) slot.partition = nullptr;
 }
 
+FetchSlot* FetchSession::find(const PartitionKey& key) {
+  const auto at = slots_.find(key);
+  return at == slots_.end() ? nullptr : at->second.get();
+}
+
 void FetchSession::detach(FetchSlot& slot) {
   if (slot.partition != nullptr) slot.partition->unwatch(slot);
   slot.partition = nullptr;
+  slot.noted = false;
 }
 
 void FetchSession::forget(const PartitionKey& key) {

@@ -46,6 +46,8 @@ struct FetchSlot final : Watcher {
   /// What the last answer said; -1: nothing yet.
   Offset told_high_watermark{-1};
   Offset told_log_start{-1};
+  /// A replica's: the partition has taken note of how far it says it is.
+  bool noted = false;
 
   void moved(uint64_t bytes, Wakes& wakes) override;
 
@@ -97,6 +99,8 @@ class FetchSession {
   FetchSlot* next_ready(FetchSlot& slot) { return slot.next_ready_; }
   size_t ready() const { return ready_count_; }
   std::span<const PartitionKey> absent() const { return absent_; }
+  /// Null: it has none.
+  FetchSlot* find(const PartitionKey& key);
   /// Nothing there for now: out of the ring until the partition moves.
   void settle(FetchSlot& slot);
   /// Finds the slot's partition, again when it was not there or is not served any more; null when

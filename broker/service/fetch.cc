@@ -32,6 +32,12 @@ FollowerFetch follower_fetch(const FetchTarget& target, ReplicaIdentity replica)
           .last_epoch = target.last_fetched_epoch};
 }
 
+/// Checked already.
+void note(FetchSlot& slot, const FollowerFetch& fetch) {
+  slot.noted = true;
+  slot.partition->follower_fetched(fetch, io::Loop::current()->now());
+}
+
 Error out_of_range(const FetchSlot& slot) {
   const PartitionStatus status = slot.partition->status();
   const storage::TopicPartition& name = slot.partition->log().partition();
@@ -50,7 +56,7 @@ io::Task<Result<>> Fetch::fetch(FetchSession& session, FetchRequest request,
   CO_RETURN_IF_ERROR(session.update(request.session_epoch, request.partitions, request.forgotten,
                                     partitions_, kind));
   // First: the answer tells of a high watermark that this moves.
-  if (request.replica && !request.from_follower) note_replica(request);
+  if (request.replica && !request.from_follower) note_replicas(session, request);
   TimePoint deadline{};
   bool last = request.max_wait <= Duration::zero();
   if (!last) deadline = io::Loop::current()->now() + request.max_wait;
@@ -159,18 +165,16 @@ io::Task<FetchedPartition> Fetch::read(FetchSlot& slot, size_t limit, bool first
 }
 
 /// What the replica has got to counts from here on.
-void Fetch::note_replica(const FetchRequest& request) const {
-  const TimePoint now = io::Loop::current()->now();
+void Fetch::note_replicas(FetchSession& session, const FetchRequest& request) {
   for (const FetchTarget& target : request.partitions) {
-    const auto partition = partitions_.find(target.key);
-    if (partition == nullptr) continue;
-    if (target.corrupt_at) partition->suspect(*target.corrupt_at);
+    FetchSlot* const slot = session.find(target.key);
+    if (slot == nullptr || slot->partition == nullptr) continue;
+    Partition& partition = *slot->partition;
+    if (target.corrupt_at) partition.suspect(*target.corrupt_at);
     const FollowerFetch fetch = follower_fetch(target, *request.replica);
     // What is wrong with it the answer tells, when its turn comes.
-    if (const auto parts = partition->check_follower(fetch); parts && !*parts) {
-      partition->follower_fetched(fetch, now);
-    }
-    if (target.max_bytes == 0) partition->follower_cannot_append(fetch);
+    if (const auto parts = partition.check_follower(fetch); parts && !*parts) note(*slot, fetch);
+    if (target.max_bytes == 0) partition.follower_cannot_append(fetch);
   }
 }
 
@@ -178,11 +182,15 @@ io::Task<FetchedPartition> Fetch::read_replica(FetchSlot& slot, size_t limit, bo
                                                ReplicaIdentity replica) {
   Partition& partition = *slot.partition;
   const Leadership before = partition.leadership();
-  auto parts = partition.check_follower(follower_fetch(slot.target, replica));
+  const FollowerFetch fetch = follower_fetch(slot.target, replica);
+  auto parts = partition.check_follower(fetch);
   if (!parts) {
     if (parts.error() == Errc::offset_out_of_range) co_return refused(slot, out_of_range(slot));
     co_return refused(slot, std::move(parts).error());
   }
+  // This broker began to lead after the request came: nobody says again where a replica stands that
+  // lacks nothing.
+  if (!*parts && !slot.noted) note(slot, fetch);
   FetchedPartition fetched{.key = slot.target.key};
   fetched.high_watermark = partition.high_watermark();
   fetched.divergence = *parts;

@@ -83,7 +83,7 @@ class Fetch {
   };
   io::Task<Gathered> gather(FetchSession& session, FetchRequest request,
                             std::vector<FetchedPartition>& answer);
-  void note_replica(const FetchRequest& request) const;
+  static void note_replicas(FetchSession& session, const FetchRequest& request);
   io::Task<FetchedPartition> read(FetchSlot& slot, size_t limit, bool first,
                                   const FetchRequest& request);
   io::Task<FetchedPartition> read_replica(FetchSlot& slot, size_t limit, bool first,

@@ -35,6 +35,7 @@ class FetchTest : public ::testing::Test {
     size_t min_bytes = 1;
     size_t max_bytes = 1'000'000;
     std::vector<PartitionKey> forgotten = {};
+    std::optional<ReplicaIdentity> replica = std::nullopt;
     std::vector<FetchedPartition> answer = {};
     std::optional<Result<>> outcome = std::nullopt;
   };
@@ -45,7 +46,8 @@ class FetchTest : public ::testing::Test {
                                .forgotten = call.forgotten,
                                .max_wait = call.max_wait,
                                .min_bytes = call.min_bytes,
-                               .max_bytes = call.max_bytes};
+                               .max_bytes = call.max_bytes,
+                               .replica = call.replica};
     call.outcome = co_await world_.services().fetch.fetch(*session_, request, call.answer);
   }
   Call fetch(Call call) {
@@ -58,6 +60,19 @@ class FetchTest : public ::testing::Test {
   }
   bool answered(Call& call, Duration within) {
     return world_.simulator().run_until([&] { return call.outcome.has_value(); }, within);
+  }
+
+  std::shared_ptr<Partition> partition(int32_t id) {
+    return world_.node().partitions().find({topic_, PartitionId{id}});
+  }
+  /// Leads beside broker 2, in epoch 5.
+  Result<> lead(int32_t id) {
+    const NodeId self = partition(id)->leadership().leader;
+    const PartitionImage image{.replicas = {self, NodeId{2}},
+                               .in_sync = {self},
+                               .leader = self,
+                               .leader_epoch = LeaderEpoch{5}};
+    return world_.run(partition(id)->lead(image, world_.machine().executor().worker(0).now()));
   }
 
   testing::BrokerWorld world_;
@@ -191,6 +206,39 @@ TEST_F(FetchTest, APartitionThatWentIsRefusedOnceAndGivesItsSlotBack) {
   EXPECT_EQ(fetch({.epoch = 1}).answer.size(), 1u);
   EXPECT_EQ(budget_.used(), 0u);
   EXPECT_TRUE(fetch({.epoch = 2}).answer.empty());
+}
+
+TEST_F(FetchTest, AReplicaThatAsksWhileItsLeaderBeginsToLeadIsTakenNoteOf) {
+  ASSERT_FALSE(world_.produce(topic_, "one").error);
+  ASSERT_FALSE(world_.produce(topic_, "two").error);
+  // From here on it is looked up on the disk where a batch is.
+  ASSERT_TRUE(world_.stop().has_value());
+  ASSERT_TRUE(world_.start().has_value());
+  world_.machine().disk().set_latency(sim::DiskOp::read, 10ms, 10ms);
+  const NodeId self = partition(1)->leadership().leader;
+  for (const int32_t id : {0, 1}) ASSERT_TRUE(lead(id).has_value());
+  world_.run(partition(1)->follow({NodeId{2}, LeaderEpoch{5}}));
+  Call call{.targets = {at(0, 1), at(1, 0)}, .replica = ReplicaIdentity{NodeId{2}, 1}};
+  for (FetchTarget& target : call.targets) target.leader_epoch = LeaderEpoch{5};
+  begin(call);
+  ASSERT_TRUE(world_.simulator().run_until([&] { return session_->size() == 2; }, 1s));
+  ASSERT_FALSE(call.outcome) << "the first partition is read, the second one's turn is next";
+  const PartitionImage image{.replicas = {self, NodeId{2}},
+                             .in_sync = {self},
+                             .leader = self,
+                             .leader_epoch = LeaderEpoch{5}};
+  bool leads = false;
+  const auto take_over = [](Partition& of, PartitionImage as, bool& done) -> io::Task<void> {
+    static_cast<void>(co_await of.lead(std::move(as), io::Loop::current()->now()));
+    done = true;
+  };
+  world_.simulator().start_on(world_.machine().executor().worker(1),
+                              take_over(*partition(1), image, leads));
+  ASSERT_TRUE(world_.simulator().run_until([&] { return leads; }, 1s));
+  ASSERT_FALSE(call.outcome);
+  ASSERT_TRUE(answered(call, 1s));
+  for (const FetchedPartition& fetched : call.answer) EXPECT_FALSE(fetched.error);
+  EXPECT_EQ(partition(1)->followers(TimePoint{}).at(0).log_end, Offset{0});
 }
 
 TEST_F(FetchTest, AfterTheLastEpochComesOneBecauseZeroBeginsASession) {

@@ -1,7 +1,9 @@
 #include "tests/simulated/fleet.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 
@@ -12,6 +14,17 @@ std::string name_of(uint32_t id) { return "broker" + std::to_string(id); }
 
 /// Up to 2 % off, in microseconds a second: a hundred times what a bad clock is.
 int64_t draw_drift(Random& random) { return static_cast<int64_t>(random.below(40'001)) - 20'000; }
+
+bool is_settled(const broker::PartitionImage& partition) {
+  return partition.adding.empty() && partition.removing.empty() && partition.damaged.empty() &&
+         partition.in_sync.size() == partition.replicas.size();
+}
+
+std::string list(const std::vector<NodeId>& nodes) {
+  std::string text;
+  for (const NodeId node : nodes) text += " " + std::to_string(node.value());
+  return text.empty() ? " none" : text;
+}
 
 }  // namespace
 
@@ -84,11 +97,26 @@ bool Fleet::all_in_sync() const {
   if (image == nullptr) return false;
   if (std::ranges::any_of(image->brokers, &broker::BrokerImage::draining)) return false;
   return std::ranges::all_of(image->topics_by_name(), [](const auto& topic) {
-    return std::ranges::all_of(topic->partitions, [](const broker::PartitionImage& partition) {
-      return partition.adding.empty() && partition.removing.empty() && partition.damaged.empty() &&
-             partition.in_sync.size() == partition.replicas.size();
-    });
+    return std::ranges::all_of(topic->partitions, is_settled);
   });
+}
+
+std::string Fleet::out_of_sync() const {
+  const auto image = newest_image();
+  if (image == nullptr) return "a broker is not up";
+  std::string out;
+  for (const auto& topic : image->topics_by_name()) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      const broker::PartitionImage& partition = topic->partitions[i];
+      if (is_settled(partition)) continue;
+      out += topic->name + "-" + std::to_string(i) + " of" + list(partition.replicas) +
+             ", led by " + std::to_string(partition.leader.value()) + ", in sync" +
+             list(partition.in_sync) + ", coming" + list(partition.adding) + ", going" +
+             list(partition.removing) + ", damaged" + list(partition.damaged) + "; ";
+    }
+  }
+  return out + "being drained " +
+         std::to_string(std::ranges::count_if(image->brokers, &broker::BrokerImage::draining));
 }
 
 bool Fleet::has_replica(const BrokerMachine& machine, const storage::TopicPartition& of) const {

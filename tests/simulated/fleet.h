@@ -43,6 +43,8 @@ class Fleet {
   /// Whether every member is up, and every partition has all of its replicas in sync, and no move
   /// or drain is under way, as far as any of them knows.
   bool all_in_sync() const;
+  /// What keeps that from being so, for who reads the history.
+  std::string out_of_sync() const;
   bool all_started() const;
   /// Whether the metadata assigns the partition to that member; also where nobody can tell.
   bool has_replica(const BrokerMachine& machine, const storage::TopicPartition& of) const;

@@ -100,6 +100,7 @@ class Run {
   }
   bool administer(std::string name, AdminMachine::Job job);
   bool wait(const std::function<bool()>& holds, const std::string& what);
+  bool wait_for_sync(const std::string& what);
   bool learn_ends(const std::string& name);
   bool read_log(const std::string& name, bool first);
 
@@ -120,6 +121,12 @@ class Run {
 bool Run::wait(const std::function<bool()>& holds, const std::string& what) {
   if (simulator_.run_until(holds, kPatience)) return true;
   history_.violated("healed for two minutes, " + what);
+  return false;
+}
+
+bool Run::wait_for_sync(const std::string& what) {
+  if (simulator_.run_until([this] { return fleet_.all_in_sync(); }, kPatience)) return true;
+  history_.violated("healed for two minutes, " + what + ": " + fleet_.out_of_sync());
   return false;
 }
 
@@ -224,9 +231,7 @@ bool Run::settle() {
   }
   fleet_.remove_left();
   if (!start_brokers()) return false;
-  if (!wait([this] { return fleet_.all_in_sync(); }, "replicas are out of sync, or move")) {
-    return false;
-  }
+  if (!wait_for_sync("replicas are out of sync, or move")) return false;
   if (!read_all_logs()) return false;
   // What was said before a loss of power may have been heard after it.
   history_.lose_minority();
@@ -244,7 +249,7 @@ bool Run::read_all_logs() {
     });
   };
   return wait(all_read, "logs are not scrubbed") &&
-         wait([this] { return fleet_.all_in_sync(); }, "what the scrub found is not repaired");
+         wait_for_sync("what the scrub found is not repaired");
 }
 
 void Run::wait_for_clients() {
