@@ -43,9 +43,11 @@ io::Task<Result<>> Partition::lead(PartitionImage image, TimePoint now) {
   // A damaged log takes no epoch as it takes no batch; what lies before the damage is served.
   const bool damaged = !started && started.error() == Errc::partition_corrupt;
   if (!damaged) CO_RETURN_IF_ERROR(started);
-  if (flushes_every() && !damaged && !leads()) {
+  const bool alone = image.replicas.size() <= 1;
+  if (flushes_every() && (!damaged || alone) && !leads()) {
     // What the process before this one may have committed, and what it only appended: without this
-    // the high watermark would go back to the last checkpoint, and stay there until an append.
+    // the high watermark would go back to the last checkpoint, and stay there until an append. What
+    // is left of the only replica is all there is.
     CO_RETURN_IF_ERROR(co_await log_->sync_to(log_->ends().end));
   }
   co_return take_over(image, now);

@@ -191,7 +191,7 @@ bool Nemesis::restart() {
   // What failed while it stopped is what stop() said.
   failed_sync_.reset();
   simulator_.run_for(draw(500ms));
-  return boot();
+  return boot_alone();
 }
 
 bool Nemesis::kill_broker() {
@@ -199,6 +199,13 @@ bool Nemesis::kill_broker() {
   broker_.kill();
   failed_sync_.reset();
   simulator_.run_for(draw(1s));
+  return boot_alone();
+}
+
+/// The process, on a machine that ran on.
+bool Nemesis::boot_alone() {
+  // Only the cache has what the device refused: when it is let go of, that reads as zeros.
+  if (std::exchange(sync_has_failed_, false)) begin_era();
   return boot();
 }
 
@@ -206,11 +213,15 @@ bool Nemesis::cut_power() {
   broker_.cut_power(draw_crash());
   failed_sync_.reset();
   sync_has_failed_ = false;
-  // Before the next era begins, everything that was still said in this one has been heard.
+  begin_era();
+  return boot();
+}
+
+/// Before it begins, everything that was still said in the one before has been heard.
+void Nemesis::begin_era() {
   simulator_.network().heal_all();
   simulator_.run_for(1s + draw(1s));
   history_.begin_era();
-  return boot();
 }
 
 bool Nemesis::bring_back() { return simulator_.random().one_in(2) ? kill_broker() : cut_power(); }

@@ -36,7 +36,9 @@ class Nemesis {
   void jump_clock();
   bool restart();
   bool kill_broker();
+  bool boot_alone();
   bool cut_power();
+  void begin_era();
 
   bool boot();
   /// After the broker gave up by itself.
