@@ -58,6 +58,9 @@ class File {
   virtual Result<uint64_t> resident(uint64_t position, uint64_t length) const = 0;
   /// Reads a range into the page cache, off the caller's thread; done when it is there.
   virtual Task<Result<>> read_ahead(uint64_t position, uint64_t length) = 0;
+  /// As read_at on the cold lane, off the caller's thread, and the page cache keeps nothing of it
+  /// that it did not have before, as far as the system can do that: for who reads much once.
+  virtual Task<Result<size_t>> read_through(uint64_t position, MutableBytes out) = 0;
   /// Lets the page cache forget a clean range.
   virtual void drop_cache(uint64_t position, uint64_t length) = 0;
 

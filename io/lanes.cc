@@ -39,6 +39,10 @@ class LaneFile final : public File {
     return directory_->run(Lane::cold, LaneWork::read, path(),
                            [&] { return inner_->read_ahead(position, length); });
   }
+  Task<Result<size_t>> read_through(uint64_t position, MutableBytes out) override {
+    return directory_->run(Lane::cold, LaneWork::read, path(),
+                           [&] { return inner_->read_through(position, out); });
+  }
 
   // What asks the kernel's memory only goes on when the device does not.
   Result<uint64_t> size() const override { return inner_->size(); }

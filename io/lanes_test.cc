@@ -65,6 +65,9 @@ class ScriptedFile final : public File {
   Result<std::unique_ptr<MappedFile>> map(size_t) override { return fail(Errc::unsupported); }
   Result<uint64_t> resident(uint64_t, uint64_t length) const override { return length; }
   Task<Result<>> read_ahead(uint64_t, uint64_t) override { return script_.operation(); }
+  Task<Result<size_t>> read_through(uint64_t position, MutableBytes out) override {
+    return read_at(position, out, Lane::cold);
+  }
   void drop_cache(uint64_t, uint64_t) override {}
   const std::string& path() const override { return path_; }
 

@@ -75,6 +75,7 @@ int64_t resident_by_probes(int descriptor, uint64_t position, uint64_t length) {
 }
 
 std::atomic<bool> cachestat_refused{false};
+std::atomic<bool> dont_cache_refused{false};
 
 }  // namespace
 
@@ -111,6 +112,24 @@ int64_t read_ahead(int descriptor, uint64_t position, uint64_t length) {
     at += static_cast<uint64_t>(count);
   }
   return 0;
+}
+
+bool keeps_what_it_reads() { return dont_cache_refused.load(std::memory_order_relaxed); }
+
+int64_t read_through(int descriptor, uint64_t position, MutableBytes out) {
+  const iovec part{out.data(), out.size()};
+  const auto offset = static_cast<off_t>(position);
+  if (!keeps_what_it_reads()) {
+    const ssize_t count = preadv2(descriptor, &part, 1, offset, kDontCache);
+    if (count >= 0) return count;
+    if (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS) return -errno;
+    dont_cache_refused.store(true, std::memory_order_relaxed);
+  }
+  const int64_t there = resident(descriptor, position, out.size());
+  const ssize_t count = preadv(descriptor, &part, 1, offset);
+  if (count < 0) return -errno;
+  if (there < count) posix_fadvise(descriptor, offset, count, POSIX_FADV_DONTNEED);
+  return count;
 }
 
 }  // namespace sluice::io::page_cache

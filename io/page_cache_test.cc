@@ -74,5 +74,20 @@ TEST_F(PageCacheTest, AFailureIsTheErrno) {
   EXPECT_EQ(page_cache::read_ahead(-1, 0, 1), -EBADF);
 }
 
+TEST_F(PageCacheTest, ReadingThroughLeavesNothingBehindAndDropsNothingOfOthers) {
+  drop();
+  if (resident(0, 4096) != 0) GTEST_SKIP() << "this file system keeps its pages";
+  for (uint64_t page = 0; page < 64; ++page) touch(page);
+  std::vector<std::byte> out(kSize / 4, std::byte{1});
+  ASSERT_EQ(page_cache::read_through(descriptor_, 512 * 4096, out),
+            static_cast<int64_t>(out.size()));
+  EXPECT_EQ(out, std::vector<std::byte>(out.size()));
+  EXPECT_LT(resident(512 * 4096, out.size()), static_cast<int64_t>(out.size() / 8));
+  out.resize(64 * 4096);
+  ASSERT_EQ(page_cache::read_through(descriptor_, 0, out), static_cast<int64_t>(out.size()));
+  EXPECT_EQ(resident(0, out.size()), static_cast<int64_t>(out.size()));
+  EXPECT_EQ(page_cache::read_through(descriptor_, kSize, out), 0);
+}
+
 }  // namespace
 }  // namespace sluice::io

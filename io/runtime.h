@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "io/disk.h"
 #include "io/loop.h"
+#include "io/memory_probe.h"
 #include "io/network.h"
 #include "io/sync.h"
 #include "io/task.h"
@@ -57,6 +58,7 @@ struct Runtime {
   Disk& disk;
   Network& network;
   Executor& executor;
+  MemoryProbe& memory;
 };
 
 }  // namespace sluice::io

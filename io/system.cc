@@ -54,7 +54,8 @@ struct System::Parts {
   UringIo uring;
   PosixDisk disk;
   AsioNetwork network{executor};
-  Runtime runtime{clock, random, disk, network, executor};
+  SystemMemory memory;
+  Runtime runtime{clock, random, disk, network, executor, memory};
   int signal_descriptor = -1;
   std::unique_ptr<DescriptorWatch> signal_watch;
 };

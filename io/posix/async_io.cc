@@ -36,6 +36,10 @@ Task<int64_t> ThreadIo::read_ahead(int descriptor, uint64_t position, uint64_t l
   return run([=] { return page_cache::read_ahead(descriptor, position, length); });
 }
 
+Task<int64_t> ThreadIo::read_through(int descriptor, uint64_t position, MutableBytes out) {
+  return run([=] { return page_cache::read_through(descriptor, position, out); });
+}
+
 Task<int64_t> ThreadIo::run(std::move_only_function<int64_t()> work) {
   return executor_.offload(std::move(work));
 }

@@ -23,6 +23,8 @@ class AsyncIo {
                                 uint64_t position) = 0;
   /// Reads the range into the page cache, see page_cache.h. 0 or -errno.
   virtual Task<int64_t> read_ahead(int descriptor, uint64_t position, uint64_t length) = 0;
+  /// Reads without keeping what it brings into the page cache, see page_cache.h.
+  virtual Task<int64_t> read_through(int descriptor, uint64_t position, MutableBytes out) = 0;
   /// All that has no call of its own. `work` returns as the others do.
   virtual Task<int64_t> run(std::move_only_function<int64_t()> work) = 0;
 };
@@ -35,6 +37,7 @@ class ThreadIo final : public AsyncIo {
   Task<int64_t> preadv(int descriptor, std::span<const iovec> parts, uint64_t position) override;
   Task<int64_t> pwritev(int descriptor, std::span<const iovec> parts, uint64_t position) override;
   Task<int64_t> read_ahead(int descriptor, uint64_t position, uint64_t length) override;
+  Task<int64_t> read_through(int descriptor, uint64_t position, MutableBytes out) override;
   Task<int64_t> run(std::move_only_function<int64_t()> work) override;
 
  private:

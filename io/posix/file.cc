@@ -210,6 +210,19 @@ Task<Result<>> PosixFile::read_ahead(uint64_t position, uint64_t length) {
   co_return Result<>{};
 }
 
+Task<Result<size_t>> PosixFile::read_through(uint64_t position, MutableBytes out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const int64_t count =
+        co_await async_.read_through(descriptor_.get(), position + done, out.subspan(done));
+    if (count == -EINTR) continue;
+    if (count < 0) co_return fail(file_error(count, "read", path_));
+    if (count == 0) break;
+    done += static_cast<size_t>(count);
+  }
+  co_return done;
+}
+
 void PosixFile::drop_cache(uint64_t position, uint64_t length) {
   posix_fadvise(descriptor_.get(), static_cast<off_t>(position), static_cast<off_t>(length),
                 POSIX_FADV_DONTNEED);

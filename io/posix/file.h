@@ -46,6 +46,7 @@ class PosixFile final : public File {
   Result<std::unique_ptr<MappedFile>> map(size_t length) override;
   Result<uint64_t> resident(uint64_t position, uint64_t length) const override;
   Task<Result<>> read_ahead(uint64_t position, uint64_t length) override;
+  Task<Result<size_t>> read_through(uint64_t position, MutableBytes out) override;
   void drop_cache(uint64_t position, uint64_t length) override;
   std::optional<int> descriptor() const override { return descriptor_.get(); }
   const std::string& path() const override { return path_; }

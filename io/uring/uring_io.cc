@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "io/page_cache.h"
 
 namespace sluice::io {
 
@@ -64,6 +65,21 @@ Task<int64_t> UringIo::read_ahead(int descriptor, uint64_t position, uint64_t le
     position += static_cast<uint64_t>(count);
   }
   co_return 0;
+}
+
+Task<int64_t> UringIo::read_through(int descriptor, uint64_t position, MutableBytes out) {
+  Ring* const ring = this->ring();
+  if (ring != nullptr && !page_cache::keeps_what_it_reads()) {
+    const int64_t count = co_await ring->run([=](io_uring_sqe* entry) {
+      io_uring_prep_read(entry, descriptor, out.data(), static_cast<unsigned>(out.size()),
+                         position);
+      entry->rw_flags = page_cache::kDontCache;
+      io_uring_sqe_set_flags(entry, IOSQE_ASYNC);  // else the copy would happen on our thread
+    });
+    // Where the kernel or the file system cannot, the threads find another way.
+    if (count != -EOPNOTSUPP && count != -EINVAL) co_return count;
+  }
+  co_return co_await threads_.read_through(descriptor, position, out);
 }
 
 Task<int64_t> UringIo::run(std::move_only_function<int64_t()> work) {

@@ -19,6 +19,7 @@ class UringIo final : public AsyncIo {
   Task<int64_t> preadv(int descriptor, std::span<const iovec> parts, uint64_t position) override;
   Task<int64_t> pwritev(int descriptor, std::span<const iovec> parts, uint64_t position) override;
   Task<int64_t> read_ahead(int descriptor, uint64_t position, uint64_t length) override;
+  Task<int64_t> read_through(int descriptor, uint64_t position, MutableBytes out) override;
   Task<int64_t> run(std::move_only_function<int64_t()> work) override;
 
  private:

@@ -117,6 +117,13 @@ io::Task<Result<>> SimFile::read_ahead(uint64_t position, uint64_t length) {
   });
 }
 
+io::Task<Result<size_t>> SimFile::read_through(uint64_t position, MutableBytes out) {
+  auto call = disk_.begin(DiskOp::read_ahead, path_, position, out.size());
+  return disk_.perform_late<size_t>(std::move(call), [this, position, out]() -> Result<size_t> {
+    return disk_.image_.content(inode_).read(position, out);
+  });
+}
+
 void SimFile::drop_cache(uint64_t position, uint64_t length) {
   // What is mapped stays.
   if (!disk_.mappings_.contains(inode_)) disk_.image_.drop_clean(inode_);

@@ -32,6 +32,7 @@ class SimFile final : public io::File {
   /// Everything is resident but what drop_cache() dropped and nothing has touched since.
   Result<uint64_t> resident(uint64_t position, uint64_t length) const override;
   io::Task<Result<>> read_ahead(uint64_t position, uint64_t length) override;
+  io::Task<Result<size_t>> read_through(uint64_t position, MutableBytes out) override;
   void drop_cache(uint64_t position, uint64_t length) override;
 
   const std::string& path() const override { return path_; }

@@ -19,7 +19,7 @@ SimNode::SimNode(Scheduler& scheduler, SimNetwork& network, uint64_t id, std::st
       disk_(scheduler, name + "/" + std::to_string(id), std::move(options.disk)),
       host_(network, std::move(name)),
       executor_(scheduler, clock_, options.workers, id),
-      runtime_{clock_, random_, disk_, host_, executor_} {}
+      runtime_{clock_, random_, disk_, host_, executor_, memory_} {}
 
 void SimNode::pause(Duration duration) { executor_.pause_until(scheduler_.now() + duration); }
 

@@ -43,6 +43,8 @@ class SimNode {
   SimHost& host() { return host_; }
   SimExecutor& executor() { return executor_; }
   bool alive() const { return host_.alive(); }
+  /// What its machine says of memory from now on; nothing unless set.
+  void set_memory(io::MemoryReading reading) { memory_.reading = reading; }
 
   /// None of its loops takes a step for that long; its clocks go on.
   void pause(Duration duration);
@@ -63,6 +65,10 @@ class SimNode {
   SimDisk disk_;
   SimHost host_;
   SimExecutor executor_;
+  struct Memory final : io::MemoryProbe {
+    io::MemoryReading read() override { return reading; }
+    io::MemoryReading reading;
+  } memory_;
   io::Runtime runtime_;
 };
 
