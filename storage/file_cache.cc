@@ -5,17 +5,30 @@
 namespace sluice::storage {
 
 void FileCache::opened(Evictable& member) {
-  std::vector<std::shared_ptr<const void>> closing;
+  Closing closing;
   std::lock_guard lock(mutex_);
   member.mark_used();
   if (member.slot_ != Evictable::kNotHeld) return;
   member.slot_ = ring_.size();
   ring_.push_back(&member);
+  close_down_to(limit_, &member, closing);
+}
+
+size_t FileCache::shrink_to(size_t open) {
+  Closing closing;
+  {
+    std::lock_guard lock(mutex_);
+    close_down_to(open, nullptr, closing);
+  }
+  return closing.size();
+}
+
+void FileCache::close_down_to(size_t open, const Evictable* keep, Closing& closing) {
   // Two rounds clear every mark; what is left then cannot be closed.
-  for (size_t steps = 2 * ring_.size(); ring_.size() > limit_ && steps > 0; --steps) {
+  for (size_t steps = 2 * ring_.size(); ring_.size() > open && steps > 0; --steps) {
     if (hand_ >= ring_.size()) hand_ = 0;
     Evictable* at = ring_[hand_];
-    if (at == &member || at->used_.exchange(false, std::memory_order_relaxed)) {
+    if (at == keep || at->used_.exchange(false, std::memory_order_relaxed)) {
       ++hand_;
       continue;
     }

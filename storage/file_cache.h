@@ -39,6 +39,9 @@ class FileCache {
   /// `member` is open now. Closes others when there are more than the limit. To be called without
   /// the member's own lock.
   void opened(Evictable& member);
+  /// Closes members that are not in use until at most so many are open, or none is left that can
+  /// be; how many it closed.
+  size_t shrink_to(size_t open);
   /// Before a member dies.
   void forget(Evictable& member);
 
@@ -46,6 +49,9 @@ class FileCache {
   size_t limit() const { return limit_; }
 
  private:
+  using Closing = std::vector<std::shared_ptr<const void>>;
+  /// Under the lock. `keep` stays; null: none needs to.
+  void close_down_to(size_t open, const Evictable* keep, Closing& closing);
   void remove(size_t slot);
 
   const size_t limit_;

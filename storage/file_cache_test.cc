@@ -36,6 +36,19 @@ TEST_F(FileCacheTest, KeepsNoMoreOpenThanTheLimit) {
   EXPECT_EQ(cache_.open(), 4u);
 }
 
+TEST_F(FileCacheTest, ShrinksWhenAskedAndOpensAgainWhatIsUsed) {
+  std::vector<std::shared_ptr<SegmentFile>> files;
+  for (int i = 0; i < 4; ++i) {
+    files.push_back(file(i));
+    ASSERT_TRUE(run(files.back()->create()));
+  }
+  EXPECT_EQ(cache_.shrink_to(1), 3u);
+  EXPECT_EQ(cache_.open(), 1u);
+  EXPECT_EQ(cache_.shrink_to(1), 0u);
+  for (const auto& each : files) EXPECT_TRUE(run(each->open()));
+  EXPECT_EQ(cache_.open(), 4u);
+}
+
 TEST_F(FileCacheTest, AFileInUseStaysOpenForItsUser) {
   const auto used = file(0);
   const auto held = *run(used->create());

@@ -248,6 +248,8 @@ void LogSet::check(const TopicPartition& partition, Offset from) {
   if (auto log = state_->table.find(partition)) state_->background->check(std::move(log), from);
 }
 
+void LogSet::give_up_idle_files() { state_->files.shrink_to(state_->files.limit() * 7 / 10); }
+
 void LogSet::start() { state_->background->start(); }
 
 io::Task<Result<>> LogSet::close() {

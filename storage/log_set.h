@@ -134,6 +134,9 @@ class LogSet {
   /// Who has to know how the directories were stopped knows it: from here on only what happens now
   /// counts. Before close(), once. See LogSetOptions::stop_must_be_known.
   io::Task<void> stop_is_known();
+
+  /// Memory is short: closes files and maps that are not in use, down to 70 % of max_open_files.
+  void give_up_idle_files();
   /// Stops background work, flushes all, writes checkpoints and clean-shutdown markers, lets go of
   /// the directories. The first error; a directory with one gets no marker. Once, when nobody
   /// creates or removes logs any more.
