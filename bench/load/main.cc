@@ -16,6 +16,7 @@
 #include "bench/load/bench_log.h"
 #include "bench/load/broker_process.h"
 #include "bench/load/floors.h"
+#include "bench/load/hostile.h"
 #include "bench/load/peer.h"
 
 namespace sluice::bench {
@@ -208,6 +209,18 @@ Json drive(Peer& peer, size_t produces, size_t fetches) {
   return {{"produces", produces}, {"fetches", fetches}};
 }
 
+/// What clients that mean ill can make a broker hold.
+Json hostile(const Peer& peer, int pid, const HostileOptions& options) {
+  const HostileOutcome outcome = press(peer, pid, options);
+  return {{"bench", "clients that announce much, and that ask and do not read"},
+          {"announcers", options.announcers},
+          {"silent_fetchers", options.silent_fetchers},
+          {"connected_at_most", outcome.connected},
+          {"closed", outcome.closed},
+          {"anonymous_mb_at_most", static_cast<double>(outcome.anonymous_bytes) / 1e6},
+          {"alive", anonymous_bytes(pid) > 0}};
+}
+
 struct Settings {
   std::string directory = ".";
   std::string broker = "127.0.0.1:9092";
@@ -219,6 +232,7 @@ struct Settings {
   size_t count = 50'000;
   size_t produces = 0;
   size_t fetches = 0;
+  HostileOptions hostile;
 };
 
 void add_options(CLI::App& app, Settings& settings) {
@@ -279,6 +293,12 @@ int run(int argc, char** argv) {
       with_peer([](const Settings& s, Peer& peer) { return drive(peer, s.produces, s.fetches); }));
   drive_command->add_option("--produces", settings.produces, "Batches of 16 KiB");
   drive_command->add_option("--fetches", settings.fetches, "Fetches of 1 MiB");
+  auto* hostile_command =
+      add("hostile", "Clients that want to use up the broker's memory",
+          with_peer([](const Settings& s, Peer& peer) { return hostile(peer, s.pid, s.hostile); }));
+  hostile_command->add_option("--announcers", settings.hostile.announcers, "Connections");
+  hostile_command->add_option("--fetchers", settings.hostile.silent_fetchers, "Connections");
+  hostile_command->add_option("--seconds", settings.hostile.seconds, "How long");
   CLI11_PARSE(app, argc, argv);
   std::cout << chosen(settings).dump() << "\n";
   return 0;

@@ -95,13 +95,35 @@ Peer::Peer(const std::string& broker) {
   port_ = endpoint.port;
 }
 
-RawConnection Peer::connect() const {
-  RawConnection connection(host_, port_);
-  connection.send(as_bytes(native::kMagic));
+std::vector<std::byte> Peer::opening() {
   native::RequestHeader request;
   request.mutable_hello()->set_min_version(native::kMinVersion);
   request.mutable_hello()->set_max_version(native::kMaxVersion);
-  connection.send(frame_of(request, {}));
+  const ByteView magic = as_bytes(native::kMagic);
+  std::vector<std::byte> bytes(magic.begin(), magic.end());
+  const auto hello = frame_of(request, {});
+  bytes.insert(bytes.end(), hello.begin(), hello.end());
+  return bytes;
+}
+
+std::vector<std::byte> Peer::announce(size_t bytes) const {
+  const native::RequestHeader header = produce_request(bytes);
+  std::vector<std::byte> frame(native::kPrefixSize + header.ByteSizeLong());
+  native::encode_prefix({.header_size = static_cast<uint32_t>(header.ByteSizeLong()),
+                         .payload_size = static_cast<uint32_t>(bytes)},
+                        frame);
+  header.SerializeToArray(frame.data() + native::kPrefixSize,
+                          static_cast<int>(frame.size() - native::kPrefixSize));
+  return frame;
+}
+
+std::vector<std::byte> Peer::fetch_frame(size_t piece) const {
+  return frame_of(fetch_request(piece, Offset(0)), {});
+}
+
+RawConnection Peer::connect() const {
+  RawConnection connection(host_, port_);
+  connection.send(opening());
   std::vector<std::byte> answer(4096);
   connection.receive(frame_size, answer);
   return connection;

@@ -41,6 +41,17 @@ class Peer {
   /// A connection that has said hello.
   RawConnection connect() const;
 
+  // For who does not talk through these connections.
+
+  const std::string& host() const { return host_; }
+  uint16_t port() const { return port_; }
+  /// What a connection begins with: the magic and a hello.
+  static std::vector<std::byte> opening();
+  /// The first bytes of a produce of so many bytes.
+  std::vector<std::byte> announce(size_t bytes) const;
+  /// A fetch of up to so many bytes of the topic's first partition, from the start on.
+  std::vector<std::byte> fetch_frame(size_t piece) const;
+
  private:
   native::ResponseHeader call(const native::RequestHeader& request) const;
   native::RequestHeader produce_request(size_t bytes, int32_t partition = 0) const;
