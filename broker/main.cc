@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -7,17 +8,21 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include "base/size_text.h"
 #include "broker/command_line.h"
 #include "broker/exit_code.h"
+#include "broker/memory_plan.h"
 #include "broker/node.h"
 #include "broker/version.h"
 #include "io/clock.h"
+#include "io/memory_probe.h"
 #include "io/process.h"
 #include "io/system.h"
 
@@ -68,8 +73,34 @@ io::Task<void> tell_when_ready(Node& broker, const Logger& log) {
                      {"version", kVersion}});
 }
 
+/// The caps of this machine instead of their names. Errors begin with where they were asked for.
+Result<MemoryPlan> fit_memory(SettingsTable<BrokerOptions>::Loaded& loaded) {
+  const size_t workers = loaded.options.system.workers;
+  auto plan = plan_memory(loaded.options.memory_max,
+                          workers != 0 ? workers : std::thread::hardware_concurrency(),
+                          io::SystemMemory().read());
+  if (plan) {
+    loaded.options.memory_bytes = plan->cap;
+    return plan;
+  }
+  const auto asked = std::ranges::find_if(
+      loaded.effective, [](const auto& setting) { return setting.spec->key == "memory.max"; });
+  Error why = std::move(plan).error();
+  if (!asked->where.empty()) why = std::move(why).with_context(asked->where);
+  return fail(std::move(why));
+}
+
+void tell_split(const MemoryPlan& plan, const std::string& asked, const Logger& log) {
+  const std::string whole = plan.available ? format_size(*plan.available) : "unknown";
+  log.info("memory", {{"memory.max", asked},
+                      {"cap", format_size(plan.cap)},
+                      {"reserve", format_size(plan.reserve)},
+                      {"page_cache", plan.available ? format_size(plan.page_cache()) : "unknown"},
+                      {plan.is_group ? "control_group" : "machine", whole}});
+}
+
 /// Runs a node until a signal comes; the process's exit code.
-int run(BrokerOptions options) {
+int run(BrokerOptions options, const MemoryPlan& plan) {
   const io::SystemClock clock;
   StreamSink sink(clock, STDERR_FILENO, options.log_format);
   const Logger log(sink, options.log_level);
@@ -97,6 +128,7 @@ int run(BrokerOptions options) {
     std::_Exit(exit_code_of(error.code()));
   };
   log.info("starting", {{"version", kVersion}, {"data", options.data_directories.front()}});
+  tell_split(plan, options.memory_max, log);
   Node node({system.runtime(), log, die}, std::move(options));
   int code = 0;
   system.run([](Node& broker, io::Signal& stopped, bool& is_starting, const Logger& logger,
@@ -173,10 +205,15 @@ int main(int argc, char** argv) {
     complain(loaded.error());
     return exit_code_of(loaded.error().code());
   }
+  const auto plan = fit_memory(*loaded);
+  if (!plan) {
+    complain(plan.error());
+    return exit_code_of(plan.error().code());
+  }
   if (line.check_config) {
     std::fputs(render_effective(loaded->effective).c_str(), stdout);
     return 0;
   }
   if (line.recover) return recover(loaded->options, line.recovery);
-  return run(std::move(loaded->options));
+  return run(std::move(loaded->options), *plan);
 }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/mutation.h"
+#include "broker/memory_plan.h"
 #include "broker/metadata/elections.h"
 #include "broker/readiness.h"
 #include "broker/version.h"
@@ -73,8 +74,11 @@ Node::Node(NodePorts ports, BrokerOptions options)
       options_(with_agreed_defaults(std::move(options))),
       metrics_(ports_.runtime.executor.loops()),
       memory_("broker", options_.memory_bytes),
-      storage_memory_(memory_.child("storage", options_.memory_bytes)),
-      session_memory_(memory_.child("fetch_sessions", options_.memory_bytes / 4)),
+      unreserved_memory_(memory_.child(
+          "unreserved", options_.memory_bytes - memory_reserve(options_.memory_bytes))),
+      storage_memory_(unreserved_memory_.child("storage", options_.memory_bytes)),
+      session_memory_(unreserved_memory_.child("fetch_sessions", options_.memory_bytes / 4)),
+      replica_session_memory_(memory_.child("replica_sessions", options_.memory_bytes / 4)),
       fetcher_memory_(memory_.child("replica_fetchers", options_.memory_bytes / 4)),
       admin_(
           ports_.runtime,
@@ -170,15 +174,19 @@ io::Task<Result<>> Node::caught_up() {
 
 io::Task<Result<>> Node::start_server() {
   native_ = std::make_unique<NativeFrontEnd>(
-      session_memory_, NativeIdentity{{}, options_.node_id, kVersion}, control_.cluster());
+      SessionMemory{session_memory_, replica_session_memory_},
+      NativeIdentity{{}, options_.node_id, kVersion}, control_.cluster());
   CO_ASSIGN_OR_RETURN(options_.server.listen, endpoint_of("listen", options_.listen));
   server_ = std::make_unique<Server>(
-      ServerPorts{ports_.runtime, memory_, metrics_, ports_.log,
+      ServerPorts{ports_.runtime, memory_, unreserved_memory_, metrics_, ports_.log,
                   [this](const storage::FileSlice& slice, const Error& cause) {
                     ports_.log.error("a log ended early while it was sent",
                                      {{"file", slice.file ? slice.file->path() : ""},
                                       {"cause", cause.message()}});
                     logs_->check(slice.segment->path());
+                  },
+                  [this] {
+                    if (logs_ != nullptr) logs_->give_up_idle_files();
                   }},
       options_.server, std::vector<FrontEnd*>{native_.get()});
   CO_RETURN_IF_ERROR(co_await server_->start());

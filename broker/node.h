@@ -103,8 +103,11 @@ class Node {
   BrokerOptions options_;
   MetricsRegistry metrics_;
   MemoryBudget memory_;
+  /// For clients and for work in the background, which leave the reserve alone.
+  MemoryBudget& unreserved_memory_;
   MemoryBudget& storage_memory_;
   MemoryBudget& session_memory_;
+  MemoryBudget& replica_session_memory_;
   MemoryBudget& fetcher_memory_;
   Guarded<Readiness> readiness_;
   /// What the controller is told is not well here.

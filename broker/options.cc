@@ -61,10 +61,10 @@ void add_node(Table& table) {
             "How long requests under way may take when the broker is told to stop.",
             between(milliseconds(0), milliseconds(600'000)));
   table.add(
-      "memory.bytes", &BrokerOptions::memory_bytes,
-      "The cap on all memory for connections, requests and bookkeeping; the page cache is not "
-      "part of it.",
-      at_least(32_MiB));
+      "memory.max", &BrokerOptions::memory_max,
+      "The cap on all memory that the broker takes for itself; the rest of the machine is page "
+      "cache. A size (512MiB), a percentage (25%) of the control group's limit or of the RAM, "
+      "whichever is less, or auto: a tenth of that, from 64 MiB to 8 GiB.");
   table.add_choice("logging.level", &BrokerOptions::log_level,
                    {{"debug", LogLevel::debug},
                     {"info", LogLevel::info},
@@ -121,6 +121,9 @@ void add_fetch(Table& table) {
   table.add("fetch.copy.bytes", member<server, &ServerOptions::copy_below_bytes>(),
             "Pieces up to this size are copied and sent together with their header.",
             between(0, 1_MiB));
+  table.add("cold_reads.isolated", member<server, &ServerOptions::isolate_cold_reads>(),
+            "Whether data that is not in memory is read beside the work for others, and without "
+            "pushing out of memory what they read. Off only to see what that is worth.");
   table.add_bytes("cold_reads.bytes_per_second",
                   member<server, &ServerOptions::cold_bytes_per_second>(),
                   "What reads of data that is not in the page cache may take of one directory's "

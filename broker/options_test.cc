@@ -70,9 +70,9 @@ TEST(Options, TopicDefaultsStandUnderTheLogPrefix) {
 
 TEST(Options, RefusesAnUnknownKeyWithFileLineAndTheNearestKey) {
   const std::string refusal =
-      refusal_of({.data = "/d", .config = "f.toml"}, "workers = 2\nmemory.byte = 5\n");
+      refusal_of({.data = "/d", .config = "f.toml"}, "workers = 2\nmemory.mx = 5\n");
   EXPECT_NE(refusal.find("f.toml:2"), std::string::npos) << refusal;
-  EXPECT_NE(refusal.find("memory.bytes"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("memory.max"), std::string::npos) << refusal;
 }
 
 TEST(Options, RefusesABadValueWithTheValueAndTheAllowedRange) {

@@ -5,7 +5,7 @@
 #   cluster.sh pause DIR ID       SIGSTOP: alive, and says nothing
 #   cluster.sh restart DIR ID     goes on after a pause; else starts (again), on the same data and address
 #   cluster.sh stop DIR           stops all as a supervisor does; data stays, and start goes on with it
-# SLUICED names the broker's binary, SLUICED_ARGS what else it is started with ("--set memory.bytes=64MiB").
+# SLUICED names the broker's binary, SLUICED_ARGS what else it is started with ("--set memory.max=64MiB").
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 sluiced=${SLUICED:-$root/build/release/bin/sluiced}

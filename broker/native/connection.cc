@@ -223,6 +223,7 @@ io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   if (call.payload.empty() && exchange.frame.size() <= kForgottenBytes) exchange.release_frame();
   const bool delayed = !is_peer() && !is_never_delayed(call.request.request_case());
   if (delayed) exchange.delay = worker_.pressure().request_delay;
+  if (exchange.delay > Duration{0}) worker_.count_delayed(false);
   if (!keeps_order(call.request.request_case())) exchange.release_order();
   if (auto result = co_await answer(call); !result) {
     exchange.response.slices.clear();
@@ -232,7 +233,7 @@ io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   call.response.set_throttle_ms(throttle_ms(exchange));
   size_t payload = 0;
   for (const auto& slice : exchange.response.slices) payload += slice.length;
-  auto encoded = encode_response(call.response, payload, exchange.response, worker_.buffers());
+  auto encoded = encode_response(call.response, payload, exchange.response, worker_.buffers(exchange.traffic));
   if (encoded) co_return;
   if (encoded.error() == Errc::frame_too_large) {
     answer_error(exchange, call.request.correlation_id(), encoded.error());
@@ -248,7 +249,7 @@ void NativeConnection::answer_error(Exchange& exchange, uint64_t correlation_id,
   put_error(*response.mutable_error(), why);
   exchange.response.slices.clear();
   // Without room even for this, the connection closes without an answer.
-  if (!encode_response(response, 0, exchange.response, worker_.buffers())) {
+  if (!encode_response(response, 0, exchange.response, worker_.buffers(exchange.traffic))) {
     exchange.response.close_after = true;
   }
 }
@@ -270,7 +271,8 @@ void NativeConnection::end() {
 
 FetchSession& NativeConnection::fetch_session() {
   if (!fetch_session_) {
-    fetch_session_ = std::make_unique<FetchSession>(front_end_.sessions());
+    const SessionMemory& memory = front_end_.sessions();
+    fetch_session_ = std::make_unique<FetchSession>(is_peer() ? memory.brokers : memory.clients);
     if (ended_) fetch_session_->cancel();
   }
   return *fetch_session_;

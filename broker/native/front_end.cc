@@ -18,21 +18,22 @@ bool NativeFrontEnd::recognises(std::span<const std::byte, kOpeningBytes> openin
 }
 
 /// Told by the hello of another broker of our cluster.
-std::optional<bool> NativeFrontEnd::is_urgent(ByteView begin) const {
+std::optional<Caller> NativeFrontEnd::who_calls(ByteView begin) const {
   if (begin.size() < kOpeningBytes) return std::nullopt;
-  if (!recognises(begin.first<kOpeningBytes>())) return false;
+  if (!recognises(begin.first<kOpeningBytes>())) return Caller::client;
   begin = begin.subspan(kOpeningBytes);
   if (begin.size() < native::kPrefixSize) return std::nullopt;
   const auto prefix = native::decode_prefix(begin, kMostToTell);
-  if (!prefix) return false;
+  if (!prefix) return Caller::client;
   begin = begin.subspan(native::kPrefixSize);
   if (begin.size() < prefix->header_size) return std::nullopt;
   native::RequestHeader request;
   const bool parsed = request.ParseFromArray(begin.data(), static_cast<int>(prefix->header_size));
-  if (!parsed || !request.hello().urgent() || !request.hello().has_broker_id()) return false;
+  if (!parsed || !request.hello().has_broker_id()) return Caller::client;
   const std::string ours = cluster_id();
   // While there is none any broker may found one with us.
-  return ours.empty() || request.hello().cluster_id() == ours;
+  if (!ours.empty() && request.hello().cluster_id() != ours) return Caller::client;
+  return request.hello().urgent() ? Caller::urgent : Caller::broker;
 }
 
 std::unique_ptr<Protocol> NativeFrontEnd::open(ProtocolPorts ports) {

@@ -22,17 +22,27 @@ struct NativeIdentity {
   std::string broker_version;
 };
 
+/// What fetch sessions are charged to; the budgets outlive who has this. Those of other brokers are
+/// not for clients to spend.
+struct SessionMemory {
+  SessionMemory(MemoryBudget& of_clients, MemoryBudget& of_brokers)
+      : clients(of_clients), brokers(of_brokers) {}
+  explicit(false) SessionMemory(MemoryBudget& of_all) : SessionMemory(of_all, of_all) {}
+  MemoryBudget& clients;
+  MemoryBudget& brokers;
+};
+
 /// The native protocol (proto/native/PROTOCOL.md) over the services.
 class NativeFrontEnd final : public FrontEnd {
  public:
-  /// Fetch sessions are charged to `sessions`, which outlives it, as do the services.
-  NativeFrontEnd(Services services, MemoryBudget& sessions, NativeIdentity identity)
+  /// The services outlive it.
+  NativeFrontEnd(Services services, SessionMemory sessions, NativeIdentity identity)
       : sessions_(sessions), identity_(std::move(identity)) {
     serve(services);
   }
   /// Of a broker in a cluster, whose id is the membership's. Until serve() it answers only what
   /// brokers need to form a cluster and to agree; `cluster` outlives it.
-  NativeFrontEnd(MemoryBudget& sessions, NativeIdentity identity, ClusterPorts& cluster)
+  NativeFrontEnd(SessionMemory sessions, NativeIdentity identity, ClusterPorts& cluster)
       : sessions_(sessions), identity_(std::move(identity)), cluster_(&cluster) {}
 
   /// Once; from here on clients are served.
@@ -43,7 +53,7 @@ class NativeFrontEnd final : public FrontEnd {
   }
 
   bool recognises(std::span<const std::byte, kOpeningBytes> opening) const override;
-  std::optional<bool> is_urgent(ByteView begin) const override;
+  std::optional<Caller> who_calls(ByteView begin) const override;
   size_t preamble() const override { return kOpeningBytes; }
   std::unique_ptr<Protocol> open(ProtocolPorts ports) override;
   std::string_view name() const override { return "native"; }
@@ -58,13 +68,13 @@ class NativeFrontEnd final : public FrontEnd {
   std::string cluster_id() const {
     return cluster_ == nullptr ? identity_.cluster_id : cluster_->membership.cluster_id();
   }
-  MemoryBudget& sessions() const { return sessions_; }
+  const SessionMemory& sessions() const { return sessions_; }
   const NativeIdentity& identity() const { return identity_; }
 
  private:
   std::optional<Services> services_;
   std::atomic<bool> serves_{false};
-  MemoryBudget& sessions_;
+  const SessionMemory sessions_;
   const NativeIdentity identity_;
   ClusterPorts* const cluster_ = nullptr;
 };

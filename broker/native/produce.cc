@@ -109,6 +109,7 @@ io::Task<void> answer_produce(NativeConnection& connection, Exchange& exchange, 
   exchange.api = api_index(native::RequestHeader::kProduce);
   const auto pressure = connection.worker().pressure();
   exchange.delay = pressure.produce_delay;
+  if (pressure.produce_delay > Duration{0}) connection.worker().count_delayed(true);
   native::ProduceHeader request;
   Partitions partitions;
   auto decoded = native::decode_produce(header, kMaxEntries, request);
@@ -117,6 +118,7 @@ io::Task<void> answer_produce(NativeConnection& connection, Exchange& exchange, 
   if (decoded && !acks) decoded = fail(acks.error());
   if (decoded && pressure.refuse_produce) {
     decoded = fail(refused_by_pressure(connection.worker().context().memory));
+    connection.worker().count_refused();
   }
   if (!decoded) {
     refuse_produce(connection, exchange, request, decoded.error());
@@ -142,7 +144,7 @@ io::Task<void> answer_produce(NativeConnection& connection, Exchange& exchange, 
     exchange.response.close_after = std::ranges::any_of(results, failed);
     co_return;
   }
-  auto& buffers = connection.worker().buffers();
+  auto& buffers = connection.worker().buffers(exchange.traffic);
   auto encoded = encode_answer(request.correlation_id, results, buffers, exchange);
   if (!encoded) connection.reject(exchange, request.correlation_id, encoded.error());
 }

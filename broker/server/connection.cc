@@ -16,8 +16,11 @@ namespace {
 /// are no others.
 constexpr uint32_t kTurn = 256_KiB;
 constexpr uint32_t kTurnAlone = 2_MiB;
-/// What is copied or read ahead at once.
+/// What is copied at once.
 constexpr size_t kCopyPiece = 256_KiB;
+/// What is read at once of what is not in memory: little at first, since what a reader wants of old
+/// data may be little, and twice as much each time that it goes on where it was.
+constexpr uint64_t kLeastColdPiece = 64_KiB;
 constexpr uint64_t kColdPiece = 1_MiB;
 /// Sending a resident part first is not worth a turn of its own when it is smaller than this.
 constexpr uint64_t kWarmEnough = 64_KiB;
@@ -58,13 +61,11 @@ io::Task<Result<>> Connection::send(std::span<const ByteView> heads,
 io::Task<Result<>> Connection::send_together(std::span<const ByteView> heads,
                                              std::span<const storage::FileSlice> slices,
                                              size_t bytes) {
-  CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers().take(bytes));
+  CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers(traffic_).take(bytes));
   const MutableBytes all = buffer.bytes().first(bytes);
   MutableBytes rest = all;
   for (const auto& slice : slices) {
-    CO_ASSIGN_OR_RETURN(const auto warm_bytes, co_await warm(slice, 0, slice.length));
-    (void)warm_bytes;  // what is missing of so little is read elsewhere by the read itself
-    CO_RETURN_IF_ERROR(co_await read(slice, 0, rest.first(slice.length)));
+    CO_RETURN_IF_ERROR(co_await read_any(slice, rest.first(slice.length)));
     rest = rest.subspan(slice.length);
   }
   absl::InlinedVector<ByteView, 8> parts(heads.begin(), heads.end());
@@ -132,16 +133,18 @@ io::Task<Result<>> Connection::send_slice(const storage::FileSlice& slice, bool 
   while (sent < slice.length) {
     if (turn_left_ == 0) co_await next_turn();
     const uint64_t most = std::min<uint64_t>(slice.length - sent, turn_left_);
-    CO_ASSIGN_OR_RETURN(const uint64_t ready, co_await warm(slice, sent, most));
+    CO_ASSIGN_OR_RETURN(const uint64_t ready, warm_bytes(slice, sent, most));
     uint64_t count = std::min<uint64_t>(ready, copied ? kCopyPiece : ready);
     const bool more_follows = more || sent + count < slice.length;
-    if (copied) {
+    if (ready == 0) {
+      CO_ASSIGN_OR_RETURN(count, co_await send_cold(slice, sent, more));
+    } else if (copied) {
       CO_RETURN_IF_ERROR(co_await copy(slice, sent, count, more_follows));
     } else {
       CO_ASSIGN_OR_RETURN(count, co_await send_file(slice, sent, count, more_follows));
     }
     sent += count;
-    turn_left_ -= static_cast<uint32_t>(count);
+    turn_left_ -= static_cast<uint32_t>(std::min<uint64_t>(count, turn_left_));
     count_out(count);
   }
   co_return Result<>{};
@@ -149,7 +152,7 @@ io::Task<Result<>> Connection::send_slice(const storage::FileSlice& slice, bool 
 
 io::Task<Result<>> Connection::copy(const storage::FileSlice& slice, uint64_t from, uint64_t length,
                                     bool more) {
-  CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers().take(length));
+  CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers(traffic_).take(length));
   const MutableBytes bytes = buffer.bytes().first(length);
   CO_RETURN_IF_ERROR(co_await read(slice, from, bytes));
   worker_.context().metrics.copied_bytes.add(worker_.index(), length);
@@ -188,33 +191,68 @@ io::Task<Result<uint64_t>> Connection::send_file(const storage::FileSlice& slice
 
 io::Task<Result<>> Connection::read(const storage::FileSlice& slice, uint64_t from,
                                     MutableBytes out) {
-  auto count = co_await slice.file->read_at(slice.position + from, out, io::Lane::hot);
-  if (!count) co_return broken(slice, std::move(count).error());
-  if (*count < out.size()) {
-    co_return broken(slice,
-                     Error(Errc::corrupt_file, slice.file->path() + " ends at " +
-                                                   std::to_string(slice.position + from + *count) +
-                                                   ", before what it held"));
-  }
-  // After the read: what was cut before it has the next generation by now.
-  co_return check_current(slice);
+  co_return whole(slice, from, out.size(),
+                  co_await slice.file->read_at(slice.position + from, out, io::Lane::hot));
 }
 
-/// How many bytes from there on can be sent without waiting for the disk; at least one.
-io::Task<Result<uint64_t>> Connection::warm(const storage::FileSlice& slice, uint64_t from,
-                                            uint64_t length) {
-  if (slice.fresh) co_return length;
-  const uint64_t position = slice.position + from;
-  const auto resident = slice.file->resident(position, length);
-  if (resident && *resident >= std::min(length, kWarmEnough)) co_return std::min(*resident, length);
-  const uint64_t piece = std::min(length, kColdPiece);
-  worker_.context().metrics.cold_bytes.add(worker_.index(), piece);
-  const TimePoint turn = worker_.context().cold_reads.take_turn(slice.file->path(), piece);
-  if (turn > worker_.loop().now()) CO_RETURN_IF_ERROR(co_await pause_until(turn));
-  if (auto done = co_await slice.file->read_ahead(position, piece); !done) {
-    co_return broken(slice, std::move(done).error());
+/// What was read is all that was wanted, and still the log's.
+Result<> Connection::whole(const storage::FileSlice& slice, uint64_t from, uint64_t wanted,
+                           Result<size_t> count) {
+  if (!count) return broken(slice, std::move(count).error());
+  if (*count < wanted) {
+    return broken(slice,
+                  Error(Errc::corrupt_file, slice.file->path() + " ends at " +
+                                                std::to_string(slice.position + from + *count) +
+                                                ", before what it held"));
   }
-  co_return piece;
+  // After the read: what was cut before it has the next generation by now.
+  return check_current(slice);
+}
+
+/// How many bytes from there on can be sent without waiting for the disk; 0: it has to be asked.
+Result<uint64_t> Connection::warm_bytes(const storage::FileSlice& slice, uint64_t from,
+                                        uint64_t length) {
+  if (slice.fresh || !worker_.options().isolate_cold_reads) return length;
+  const auto resident = slice.file->resident(slice.position + from, length);
+  if (!resident || *resident < std::min(length, kWarmEnough)) return 0;
+  return std::min(*resident, length);
+}
+
+/// All of a small slice, wherever it is.
+io::Task<Result<>> Connection::read_any(const storage::FileSlice& slice, MutableBytes out) {
+  CO_ASSIGN_OR_RETURN(const uint64_t ready, warm_bytes(slice, 0, slice.length));
+  // What is missing of a part is read elsewhere by the read itself.
+  if (ready > 0) co_return co_await read(slice, 0, out);
+  co_return co_await read_cold(slice, 0, out);
+}
+
+/// Sends what is not in memory, by way of a buffer: into the page cache it would push the tail of
+/// other logs out, and be sent once. How many bytes left; at least one.
+io::Task<Result<uint64_t>> Connection::send_cold(const storage::FileSlice& slice, uint64_t from,
+                                                 bool more) {
+  const uint64_t position = slice.position + from;
+  const bool goes_on = position == cold_end_ && slice.file.get() == cold_file_;
+  cold_piece_ = goes_on ? std::min(cold_piece_ * 2, kColdPiece) : kLeastColdPiece;
+  const uint64_t length = std::min(slice.length - from, cold_piece_);
+  CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers(traffic_).take(length));
+  const MutableBytes bytes = buffer.bytes().first(length);
+  CO_RETURN_IF_ERROR(co_await read_cold(slice, from, bytes));
+  cold_file_ = slice.file.get();
+  cold_end_ = position + length;
+  worker_.context().metrics.copied_bytes.add(worker_.index(), length);
+  const ByteView part = bytes;
+  CO_RETURN_IF_ERROR(co_await write({&part, 1}, more || from + length < slice.length));
+  co_return length;
+}
+
+/// On the lane and within the bandwidth of cold reads.
+io::Task<Result<>> Connection::read_cold(const storage::FileSlice& slice, uint64_t from,
+                                         MutableBytes out) {
+  worker_.context().metrics.cold_bytes.add(worker_.index(), out.size());
+  const TimePoint turn = worker_.context().cold_reads.take_turn(slice.file->path(), out.size());
+  if (turn > worker_.loop().now()) CO_RETURN_IF_ERROR(co_await pause_until(turn));
+  co_return whole(slice, from, out.size(),
+                  co_await slice.file->read_through(slice.position + from, out));
 }
 
 io::Task<Result<>> Connection::pause_until(TimePoint when) {

@@ -27,6 +27,9 @@ class Connection {
   io::Socket& socket() { return *socket_; }
   const io::Endpoint& peer() const { return socket_->peer(); }
 
+  /// Who is talked to from now on; a client unless set.
+  void set_traffic(TrafficClass traffic) { traffic_ = traffic; }
+
   /// Sends all of `heads`, which live until it is done, and behind them the slices. One at a time.
   /// After an error the connection cannot be used any more. A slice that was cut, ends early or
   /// cannot be read is such an error too, after the partition's owner was told.
@@ -52,7 +55,12 @@ class Connection {
   io::Task<Result<uint64_t>> send_file(const storage::FileSlice& slice, uint64_t from,
                                        uint64_t length, bool more);
   io::Task<Result<>> read(const storage::FileSlice& slice, uint64_t from, MutableBytes out);
-  io::Task<Result<uint64_t>> warm(const storage::FileSlice& slice, uint64_t from, uint64_t length);
+  Result<> whole(const storage::FileSlice& slice, uint64_t from, uint64_t wanted,
+                 Result<size_t> count);
+  Result<uint64_t> warm_bytes(const storage::FileSlice& slice, uint64_t from, uint64_t length);
+  io::Task<Result<>> read_any(const storage::FileSlice& slice, MutableBytes out);
+  io::Task<Result<uint64_t>> send_cold(const storage::FileSlice& slice, uint64_t from, bool more);
+  io::Task<Result<>> read_cold(const storage::FileSlice& slice, uint64_t from, MutableBytes out);
   io::Task<Result<>> pause_until(TimePoint when);
   io::Task<void> next_turn();
   void count_out(size_t bytes);
@@ -63,6 +71,11 @@ class Connection {
   Worker& worker_;
   Deadline& deadline_;
   const bool copies_;
+  TrafficClass traffic_ = TrafficClass::client;
+  /// Where the last cold piece ended, and how large it might be.
+  const io::File* cold_file_ = nullptr;
+  uint64_t cold_end_ = 0;
+  uint64_t cold_piece_ = 0;
   bool blocked_ = false;
   bool closed_ = false;
   uint32_t turn_left_;

@@ -85,12 +85,40 @@ TEST_F(ConnectionTest, CopiesTheSmallOnesOfManySlices) {
   EXPECT_THAT(scrape(), HasSubstr("how=\"copy\"} 100\n"));
 }
 
-TEST_F(ConnectionTest, ReadsAheadWhatIsColdAndNothingElse) {
+TEST_F(ConnectionTest, ReadsWhatIsColdAndLeavesThePageCacheAsItWas) {
   file->drop_cache(1'000'000, 500'000);
+  const uint64_t before_gap = *file->resident(0, kFileBytes);
+  ASSERT_LT(before_gap, kFileBytes);
   offer(0, kFileBytes, false);
   EXPECT_EQ(fetch(), content);
   EXPECT_THAT(scrape(), testing::Not(HasSubstr("sluice_fetch_cold_bytes_total 0\n")));
-  EXPECT_EQ(*file->resident(0, kFileBytes), kFileBytes);
+  EXPECT_EQ(*file->resident(0, kFileBytes), before_gap);
+}
+
+TEST_F(ConnectionTest, ReadsMoreAtOnceTheLongerAColdReaderGoesOn) {
+  std::vector<uint64_t> pieces;
+  node.disk().set_fault([&](const sim::DiskCall& call) -> std::optional<Errc> {
+    if (call.op == sim::DiskOp::read_ahead) pieces.push_back(call.length);
+    return std::nullopt;
+  });
+  file->drop_cache(0, kFileBytes);
+  offer(0, kFileBytes, false);
+  EXPECT_EQ(fetch(), content);
+  EXPECT_THAT(pieces, testing::ElementsAre(64_KiB, 128_KiB, 256_KiB, 512_KiB, 1_MiB,
+                                           kFileBytes - 1984_KiB));
+  pieces.clear();
+  echo.slices.clear();
+  offer(1'000'000, 100'000, false);
+  EXPECT_EQ(fetch(), content.substr(1'000'000, 100'000));
+  EXPECT_THAT(pieces, testing::ElementsAre(64_KiB, 100'000 - 64_KiB)) << "another reader begins";
+}
+
+TEST_F(ConnectionTest, WithoutIsolationNobodyLooksWhatIsCold) {
+  options.isolate_cold_reads = false;
+  file->drop_cache(0, kFileBytes);
+  offer(0, kFileBytes, false);
+  EXPECT_EQ(fetch(), content);
+  EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_cold_bytes_total 0\n"));
 }
 
 TEST_F(ConnectionTest, ServesOthersWhileOneReaderWaitsForTheDisk) {

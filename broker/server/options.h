@@ -31,6 +31,9 @@ struct ServerOptions {
   size_t copy_below_bytes = 32_KiB;
   /// What reads of data that is not in the page cache may take of one directory's device, a second.
   size_t cold_bytes_per_second = 512_MiB;
+  /// False: nobody looks whether data is in memory, and a worker waits for the disk with all of its
+  /// connections. To see what that is worth.
+  bool isolate_cold_reads = true;
 };
 
 }  // namespace sluice::broker

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -52,6 +53,12 @@ struct ProtocolPorts {
   const io::Endpoint& peer;
 };
 
+enum class Caller : uint8_t {
+  client,
+  broker,  ///< another one of the cluster
+  urgent,  ///< and what it says must not wait behind a worker's work
+};
+
 /// A wire protocol that the port speaks. Shared by all workers.
 class FrontEnd {
  public:
@@ -60,11 +67,10 @@ class FrontEnd {
   virtual ~FrontEnd() = default;
   /// Whether a connection that begins with these four bytes speaks it.
   virtual bool recognises(std::span<const std::byte, kOpeningBytes> opening) const = 0;
-  /// Whether what follows on a connection that begins so must not wait behind a worker's work;
-  /// nothing while more bytes are needed to tell.
-  virtual std::optional<bool> is_urgent(ByteView begin) const {
+  /// Who says that on a connection; nothing while more bytes are needed to tell.
+  virtual std::optional<Caller> who_calls(ByteView begin) const {
     static_cast<void>(begin);
-    return false;
+    return Caller::client;
   }
   /// How many of the opening bytes are not part of the first frame.
   virtual size_t preamble() const = 0;

@@ -20,8 +20,13 @@ constexpr uint64_t kAcceptTurn = 64;
 /// Until a connection that says nothing goes to a worker, and the most that is looked at before.
 constexpr Duration kOpeningWait = 100ms;
 constexpr size_t kMostOpening = 1024;
-/// Idle connections that one worker gives up at one look at memory.
-constexpr int kIdleClosedAtOnce = 16;
+/// How often the machine is asked how it stands for memory, and idle clients give way.
+constexpr Duration kMachineWatch = 1s;
+constexpr Duration kGiveWay = 1s;
+/// Connections at once that are looked at though no client is served: brokers come through the same
+/// port. And what these may take.
+constexpr size_t kMostUnproven = 16;
+constexpr size_t kBrokerConnectionMemory = 1_MiB;
 
 /// Frames may take half of the cap, a quarter of that kept for the control class; one address a
 /// quarter of the cap.
@@ -41,8 +46,10 @@ Server::Server(ServerPorts ports, ServerOptions options, std::vector<FrontEnd*> 
     : ports_(std::move(ports)),
       options_(std::move(options)),
       metrics_(ports_.metrics),
-      connection_memory_(ports_.memory.child("connections", ports_.memory.cap())),
-      buffers_(ports_.memory.child("network_buffers", ports_.memory.cap()), {}),
+      connection_memory_(ports_.clients.child("connections", ports_.clients.cap())),
+      broker_connection_memory_(ports_.memory.child("broker_connections", kBrokerConnectionMemory)),
+      buffers_(ports_.clients.child("network_buffers", ports_.clients.cap()), {}),
+      broker_buffers_(ports_.memory.child("broker_buffers", ports_.memory.cap()), {}),
       admission_(limits_for(ports_.memory.cap())),
       cold_reads_(options_.cold_bytes_per_second),
       addresses_(options_.max_connections_per_address),
@@ -50,6 +57,7 @@ Server::Server(ServerPorts ports, ServerOptions options, std::vector<FrontEnd*> 
                .options = options_,
                .memory = ports_.memory,
                .buffers = buffers_,
+               .broker_buffers = broker_buffers_,
                .admission = admission_,
                .cold_reads = cold_reads_,
                .metrics = metrics_,
@@ -121,24 +129,45 @@ io::Task<void> Server::accept_all() {
 }
 
 void Server::take(std::unique_ptr<io::Socket> socket) {
-  if (connections() >= options_.max_connections) {
-    return refused(metrics_.refused_total, "connections.limit", socket->peer());
+  Guest guest{.socket = std::move(socket)};
+  guest.refusal = refusal_of_clients(guest.memory);
+  const bool is_flooded = guest.refusal && unproven_.load() >= kMostUnproven;
+  if (is_flooded || guest.memory.size() == 0) {
+    const Refusal memory{&metrics_.refused_pressure, "memory"};
+    return refused(guest.refusal.value_or(memory), guest.socket->peer());
   }
-  auto memory = connection_memory_.reserve(kConnectionBytes);
-  if (!memory) return refused(metrics_.refused_total, "memory", socket->peer());
-  auto account = addresses_.connect(socket->peer().host);
-  if (!account) {
-    return refused(metrics_.refused_address, "connections.limit_per_address", socket->peer());
+  guest.account = addresses_.connect(guest.socket->peer().host);
+  if (!guest.account) {
+    return refused({&metrics_.refused_address, "connections.limit_per_address"},
+                   guest.socket->peer());
   }
   metrics_.accepted.add(io::Loop::current()->index());
   connections_.back().fetch_add(1, std::memory_order_relaxed);
-  sessions_.start(serve(std::move(socket), std::move(account), std::move(*memory)));
+  if (guest.refusal) ++unproven_;
+  sessions_.start(serve(std::move(guest)));
 }
 
-void Server::refused(Counter& counter, std::string_view why, const io::Endpoint& peer) {
-  counter.add(io::Loop::current()->index());
+/// Takes the memory of a connection, from what is kept for brokers where clients are refused.
+std::optional<Server::Refusal> Server::refusal_of_clients(Reservation& memory) {
+  std::optional<Refusal> refusal;
+  if (connections() >= options_.max_connections) {
+    refusal = {&metrics_.refused_total, "connections.limit"};
+  } else if (policy_of(pressure()).close_idle) {
+    refusal = {&metrics_.refused_pressure, "memory"};
+  } else if (auto taken = connection_memory_.reserve(kConnectionBytes)) {
+    memory = std::move(*taken);
+    return std::nullopt;
+  } else {
+    refusal = {&metrics_.refused_pressure, "memory"};
+  }
+  if (auto taken = broker_connection_memory_.reserve(kConnectionBytes)) memory = std::move(*taken);
+  return refusal;
+}
+
+void Server::refused(const Refusal& why, const io::Endpoint& peer) {
+  why.counter->add(io::Loop::current()->index());
   if (!may_log(refusal_logged_)) return;
-  ports_.log.warning("connection refused", {{"peer", peer.to_string()}, {"limit", why}});
+  ports_.log.warning("connection refused", {{"peer", peer.to_string()}, {"limit", why.limit}});
 }
 
 void Server::accept_failed(const Error& why) {
@@ -167,53 +196,59 @@ Worker& Server::least_loaded() {
   return *workers_[static_cast<size_t>(least - connections_.begin())];
 }
 
-std::optional<bool> Server::is_urgent(ByteView begin) const {
+std::optional<Caller> Server::who_calls(ByteView begin) const {
   bool may_be = false;
   for (const auto& served : front_ends_) {
-    const auto urgent = served.front_end.is_urgent(begin);
-    if (urgent.value_or(false)) return true;
-    may_be = may_be || !urgent;
+    const auto caller = served.front_end.who_calls(begin);
+    if (caller.value_or(Caller::client) != Caller::client) return caller;
+    may_be = may_be || !caller;
   }
-  return may_be ? std::nullopt : std::optional(false);
+  return may_be ? std::nullopt : std::optional(Caller::client);
 }
 
 /// Told by its first bytes; who is slow with them is served like all others.
-io::Task<bool> Server::is_urgent(io::MovableSocket& socket) const {
+io::Task<Caller> Server::who_calls(io::MovableSocket& socket) const {
   const TimePoint deadline = io::Loop::current()->now() + kOpeningWait;
   std::array<std::byte, kMostOpening> begin;
-  std::optional<bool> urgent;
-  for (size_t known = 0; !urgent && known < begin.size();) {
+  std::optional<Caller> caller;
+  for (size_t known = 0; !caller && known < begin.size();) {
     socket.set_read_threshold(known + 1);
     if (!co_await socket.readable_by(deadline)) break;
     const auto count = socket.try_peek(begin);
     if (!count || *count <= known) break;
     known = *count;
-    urgent = is_urgent(ByteView(begin).first(known));
+    caller = who_calls(ByteView(begin).first(known));
   }
   socket.set_read_threshold(1);
-  co_return urgent.value_or(false);
+  co_return caller.value_or(Caller::client);
 }
 
-io::Task<void> Server::serve(std::unique_ptr<io::Socket> socket,
-                             std::shared_ptr<AddressAccount> account, Reservation memory) {
+io::Task<void> Server::serve(Guest guest) {
   // All that is accepted can be moved.
-  auto& accepted = static_cast<io::MovableSocket&>(*socket);
+  auto& accepted = static_cast<io::MovableSocket&>(*guest.socket);
   accepted.attach(*io::Loop::current());
-  const bool urgent = co_await is_urgent(accepted);
-  accepted.detach();
-  Worker& worker = urgent ? *workers_.back() : least_loaded();
-  connections_[worker.index()].fetch_add(1, std::memory_order_relaxed);
-  connections_.back().fetch_sub(1, std::memory_order_relaxed);
-  co_await worker.loop().enter();
-  socket->attach(worker.loop());
-  {
-    Session session(std::move(socket), worker, account, front_ends_);
-    if (stopping_) session.drain();
-    co_await session.run();
+  const Caller caller = co_await who_calls(accepted);
+  if (guest.refusal) --unproven_;
+  if (guest.refusal && caller == Caller::client) {
+    refused(*guest.refusal, guest.socket->peer());
+    connections_.back().fetch_sub(1, std::memory_order_relaxed);
+    guest.socket->close();
+  } else {
+    accepted.detach();
+    Worker& worker = caller == Caller::urgent ? *workers_.back() : least_loaded();
+    connections_[worker.index()].fetch_add(1, std::memory_order_relaxed);
+    connections_.back().fetch_sub(1, std::memory_order_relaxed);
+    co_await worker.loop().enter();
+    guest.socket->attach(worker.loop());
+    {
+      Session session(std::move(guest.socket), worker, guest.account, front_ends_);
+      if (stopping_) session.drain();
+      co_await session.run();
+    }
+    connections_[worker.index()].fetch_sub(1, std::memory_order_relaxed);
   }
-  connections_[worker.index()].fetch_sub(1, std::memory_order_relaxed);
-  addresses_.disconnect(*account);
-  memory.release();
+  addresses_.disconnect(*guest.account);
+  guest.memory.release();
   if (stopping_) ended_.notify_all();
 }
 
@@ -229,30 +264,61 @@ io::Task<void> Server::watch_memory() {
 }
 
 void Server::apply_pressure() {
-  const auto& memory = ports_.memory;
-  const auto before = pressure();
-  const auto level = next_level(before, memory.used(), memory.cap());
-  context_.pressure.store(level, std::memory_order_relaxed);
-  if (level != before) {
-    const auto line = {LogField("level", name_of(level)), LogField("before", name_of(before)),
-                       LogField("used_bytes", memory.used()), LogField("cap_bytes", memory.cap())};
-    if (level > before) {
-      ports_.log.warning("memory pressure rises", line);
-    } else {
-      ports_.log.info("memory pressure falls", line);
-    }
+  const TimePoint now = io::Loop::current()->now();
+  if (now >= machine_read_ + kMachineWatch || machine_read_ == TimePoint{}) {
+    machine_ = ports_.runtime.memory.read();
+    machine_read_ = now;
   }
+  const auto before = pressure();
+  const auto level = gauge_.update({.used = ports_.memory.used(),
+                                    .cap = ports_.memory.cap(),
+                                    .clients_used = ports_.clients.used(),
+                                    .clients_cap = ports_.clients.cap(),
+                                    .machine = machine_});
+  context_.pressure.store(level, std::memory_order_relaxed);
+  if (level != before) tell(before);
   const auto policy = policy_of(level);
-  if (policy.trim_pools) buffers_.trim();
-  if (!policy.close_idle) return;
-  for (auto& worker : workers_) background_.start(close_idle(*worker));
+  if (policy.trim_pools) {
+    metrics_.trimmed_bytes.add(io::Loop::current()->index(),
+                               buffers_.trim() + broker_buffers_.trim());
+    if (ports_.on_pressure) ports_.on_pressure();
+  }
+  if (!policy.close_idle || (now < idle_closed_ + kGiveWay && idle_closed_ != TimePoint{})) return;
+  idle_closed_ = now;
+  background_.start(close_idle());
 }
 
-io::Task<void> Server::close_idle(Worker& worker) {
-  co_await worker.loop().enter();
-  for (int most = kIdleClosedAtOnce; most > 0; --most) {
-    if (!worker.close_longest_idle()) break;
+void Server::tell(PressureLevel before) {
+  const PressureLevel level = pressure();
+  level_changes_[static_cast<size_t>(level)]->add(io::Loop::current()->index());
+  const auto& group = machine_.group_limit;
+  const auto line = {LogField("level", name_of(level)),
+                     LogField("before", name_of(before)),
+                     LogField("cause", name_of(gauge_.hardest())),
+                     LogField("used_bytes", ports_.memory.used()),
+                     LogField("cap_bytes", ports_.memory.cap()),
+                     LogField("clients_used_bytes", ports_.clients.used()),
+                     LogField("group_held_bytes", machine_.group_held.value_or(0)),
+                     LogField("group_limit_bytes", group.value_or(0)),
+                     LogField("some_stalled_percent", machine_.some_stalled.value_or(0))};
+  if (level > before) {
+    ports_.log.warning("memory pressure rises", line);
+  } else {
+    ports_.log.info("memory pressure falls", line);
   }
+}
+
+io::Task<void> Server::close_idle() {
+  io::Loop& here = *io::Loop::current();
+  size_t closed = 0;
+  for (auto& worker : workers_) {
+    co_await worker->loop().enter();
+    closed += worker->close_longest_idle();
+  }
+  co_await here.enter();
+  if (closed == 0) co_return;
+  ports_.log.warning("idle connections closed because memory is short",
+                     {{"closed", closed}, {"left", connections()}});
 }
 
 io::Task<void> Server::tend(Worker& worker) {
@@ -276,6 +342,11 @@ io::Task<void> Server::on_every_worker(void (Worker::*what)()) {
 
 void Server::publish() {
   auto& metrics = ports_.metrics;
+  for (size_t level = 0; level < kPressureLevels; ++level) {
+    level_changes_.push_back(&metrics.counter(
+        "memory_pressure_changes_total", "How often the level of memory pressure became this.",
+        {{"level", std::string(name_of(static_cast<PressureLevel>(level)))}}));
+  }
   metrics.gauge("connections", "Connections open now.", {},
                 [this] { return static_cast<double>(connections()); });
   metrics.gauge("memory_pressure_level", "0 normal, 1 warning, 2 high, 3 critical.", {},

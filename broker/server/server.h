@@ -29,14 +29,18 @@ namespace sluice::broker {
 /// What a server is built from and reports to; all outlive it.
 struct ServerPorts {
   io::Runtime& runtime;
-  /// The root of the node's memory: its cap is what pressure is measured against. The server adds
-  /// children for frames, responses and connections.
+  /// The root of the node's memory. What brokers say to each other is charged to a child of it.
   MemoryBudget& memory;
+  /// A part of that, which leaves a reserve: the server adds children for connections and for
+  /// frames and answers of clients.
+  MemoryBudget& clients;
   MetricsRegistry& metrics;
   Logger log;
   /// A piece of a log ended early or could not be read while it was sent: its partition is to be
   /// checked. From any worker.
   std::function<void(const storage::FileSlice&, const Error&)> on_broken_slice;
+  /// Every 100 ms while memory is short: gives up what can be had again. Null: nothing.
+  std::function<void()> on_pressure = nullptr;
 };
 
 /// The port that clients connect to: one acceptor on the control loop, which hands each connection
@@ -69,18 +73,31 @@ class Server {
 
  private:
   io::Task<void> accept_all();
+  /// Why a connection is for brokers of the cluster only.
+  struct Refusal {
+    Counter* counter = nullptr;
+    std::string_view limit;
+  };
+  struct Guest {
+    std::unique_ptr<io::Socket> socket;
+    std::shared_ptr<AddressAccount> account;
+    Reservation memory;
+    /// If it turns out to be a client's.
+    std::optional<Refusal> refusal;
+  };
   void take(std::unique_ptr<io::Socket> socket);
+  std::optional<Refusal> refusal_of_clients(Reservation& memory);
   Worker& least_loaded();
-  io::Task<void> serve(std::unique_ptr<io::Socket> socket, std::shared_ptr<AddressAccount> account,
-                       Reservation memory);
-  io::Task<bool> is_urgent(io::MovableSocket& socket) const;
-  std::optional<bool> is_urgent(ByteView begin) const;
+  io::Task<void> serve(Guest guest);
+  io::Task<Caller> who_calls(io::MovableSocket& socket) const;
+  std::optional<Caller> who_calls(ByteView begin) const;
   void accept_failed(const Error& why);
   static bool may_log(TimePoint& last);
-  void refused(Counter& counter, std::string_view why, const io::Endpoint& peer);
+  void refused(const Refusal& why, const io::Endpoint& peer);
   io::Task<void> watch_memory();
   void apply_pressure();
-  io::Task<void> close_idle(Worker& worker);
+  void tell(PressureLevel before);
+  io::Task<void> close_idle();
   io::Task<void> tend(Worker& worker);
   io::Task<void> on_every_worker(void (Worker::*what)());
   void publish();
@@ -90,7 +107,9 @@ class Server {
   ServerOptions options_;
   ServerMetrics metrics_;
   MemoryBudget& connection_memory_;
+  MemoryBudget& broker_connection_memory_;
   SharedBuffers buffers_;
+  SharedBuffers broker_buffers_;
   Admission admission_;
   ColdReads cold_reads_;
   Addresses addresses_;
@@ -102,6 +121,14 @@ class Server {
   std::unique_ptr<io::Listener> listener_;
   /// By worker; the last one has also those of which it is not known yet.
   std::vector<std::atomic<size_t>> connections_;
+  /// Connections that are for brokers only, and have not said whose they are.
+  std::atomic<size_t> unproven_{0};
+
+  PressureGauge gauge_;
+  io::MemoryReading machine_;
+  TimePoint machine_read_{};
+  TimePoint idle_closed_{};
+  std::vector<Counter*> level_changes_;
 
   std::atomic<bool> stopping_{false};
   io::Signal stop_;

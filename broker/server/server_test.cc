@@ -46,7 +46,7 @@ TEST_F(ServerTest, GoesOnAcceptingAfterTheSystemRanShortOfDescriptors) {
 
 TEST_F(ServerTest, SaysWhichAddressIsInUse) {
   server();
-  Server second({node.runtime(), memory(), metrics, Logger(sink), {}}, options, {&echo});
+  Server second({node.runtime(), memory(), memory(), metrics, Logger(sink), {}}, options, {&echo});
   const auto started = sim.run_on(control(), second.start());
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code(), Errc::address_in_use);
@@ -113,10 +113,81 @@ TEST_F(ServerTest, ClosesIdleConnectionsWhenMemoryIsNearlySpent) {
   auto idle = open();
   auto held = memory().reserve(memory().cap() / 100 * 97);
   ASSERT_TRUE(held);
-  EXPECT_TRUE(sim.run_until([&] { return server().connections() == 1; }, 1s));
+  EXPECT_TRUE(sim.run_until([&] { return server().connections() == 1; }, 3s));
   held->release();
   echo.release();
   EXPECT_EQ(receive(*busy, 14), echo_frame('w', "under way"));
+}
+
+TEST_F(ServerTest, AQuarterOfTheIdleClientsGivesWayASecondAndNoBroker) {
+  echo.brokers_begin_with_control = true;
+  const auto broker = open();
+  ASSERT_TRUE(send(*broker, echo_frame('C', "heartbeat")));
+  std::vector<std::unique_ptr<io::Socket>> clients;
+  for (int i = 0; i < 16; ++i) clients.push_back(open());
+  sim.run_for(2s);
+  const size_t workers = node.runtime().executor.workers();
+  ASSERT_EQ(16 % (4 * workers), 0U) << "each worker has a multiple of four";
+  const auto held = memory().reserve(memory().cap() / 100 * 97);
+  sim.run_for(500ms);
+  const size_t left = server().connections();
+  EXPECT_GE(left, 12U);
+  EXPECT_LE(left, 14U);
+  EXPECT_EQ(server().pressure(), PressureLevel::critical);
+  sim.run_for(60s);
+  EXPECT_EQ(server().connections(), 1U);
+  ASSERT_TRUE(send(*broker, echo_frame('C', "still here")));
+  EXPECT_EQ(receive(*broker, 14 + 15),
+            echo_frame('C', "heartbeat") + echo_frame('C', "still here"));
+}
+
+TEST_F(ServerTest, WhileMemoryIsNearlySpentOnlyBrokersAreLetIn) {
+  echo.brokers_begin_with_control = true;
+  server();
+  auto held = memory().reserve(memory().cap() / 100 * 97);
+  sim.run_for(200ms);
+  const auto client = open();
+  ASSERT_TRUE(send(*client, echo_frame('e', "produce")));
+  EXPECT_EQ(receive_all(*client), "");
+  const auto silent = connect();
+  EXPECT_EQ(receive_all(*silent), "");
+  EXPECT_THAT(metrics.prometheus(),
+              testing::HasSubstr("sluice_connections_refused_total{reason=\"memory\"} 2\n"));
+  const auto broker = open();
+  ASSERT_TRUE(send(*broker, echo_frame('C', "heartbeat")));
+  EXPECT_EQ(receive(*broker, 14), echo_frame('C', "heartbeat"));
+  held->release();
+  sim.run_for(200ms);
+  const auto later = open();
+  ASSERT_TRUE(send(*later, echo_frame('e', "produce")));
+  EXPECT_EQ(receive(*later, 12), echo_frame('e', "produce"));
+}
+
+TEST_F(ServerTest, BrokersAreServedThoughClientsTookAllThatIsTheirs) {
+  echo.brokers_begin_with_control = true;
+  const auto broker = open();
+  auto held = clients().reserve(clients().cap() - clients().used());
+  ASSERT_TRUE(held);
+  ASSERT_TRUE(send(*broker, echo_frame('C', "heartbeat")));
+  EXPECT_EQ(receive(*broker, 14), echo_frame('C', "heartbeat"));
+  const auto another = open();
+  ASSERT_TRUE(send(*another, echo_frame('C', "fetch")));
+  EXPECT_EQ(receive(*another, 10), echo_frame('C', "fetch"));
+}
+
+TEST_F(ServerTest, AControlGroupThatFillsUpOrIsMadeSmallerPresses) {
+  server();
+  node.set_memory({.group_limit = 1000, .group_held = 500});
+  sim.run_for(2s);
+  EXPECT_EQ(server().pressure(), PressureLevel::normal);
+  node.set_memory({.group_limit = 580, .group_held = 500});
+  sim.run_for(2s);
+  EXPECT_EQ(server().pressure(), PressureLevel::high);
+  EXPECT_THAT(metrics.prometheus(),
+              testing::HasSubstr("sluice_memory_pressure_changes_total{level=\"high\"} 1\n"));
+  node.set_memory({});
+  sim.run_for(2s);
+  EXPECT_EQ(server().pressure(), PressureLevel::normal);
 }
 
 }  // namespace

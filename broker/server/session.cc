@@ -88,7 +88,8 @@ void Session::abort() {
 }
 
 TimePoint Session::idle_since() const {
-  return first_ == nullptr && !reader_.partial() && !over_ ? progress_ : TimePoint::max();
+  const bool is_idle = first_ == nullptr && !reader_.partial() && !over_ && !of_broker_;
+  return is_idle ? progress_ : TimePoint::max();
 }
 
 /// Whether what comes next is ours to do, not the peer's.
@@ -290,6 +291,9 @@ void Session::start(FrameReader::Next next) {
   exchange.frame = next.frame;
   exchange.chunk_ = std::move(next.chunk);
   exchange.traffic = next.traffic;
+  if (next.traffic == TrafficClass::control && !std::exchange(of_broker_, true)) {
+    connection_.set_traffic(TrafficClass::control);
+  }
   exchange.held_bytes_ = next.frame.size();
   in_flight_bytes_ += exchange.held_bytes_;
   exchange.arrived = arrived_;
@@ -354,7 +358,7 @@ bool Session::take_chunk() {
   const size_t size = std::max(head.size, kBufferTiers[1]);
   auto grant = worker_.context().admission.try_admit(head.traffic, account_, buffer_bytes(size));
   if (!grant) return false;
-  auto buffer = worker_.buffers().take(size);
+  auto buffer = worker_.buffers(head.traffic).take(size);
   if (!buffer) return false;
   reader_.continue_in(worker_.chunks().wrap(std::move(*buffer), std::move(*grant)));
   return true;
@@ -418,7 +422,7 @@ io::Task<Result<bool>> Session::read_head() {
 io::Task<Result<Buffer>> Session::take_buffer(size_t size) {
   const TimePoint give_up = worker_.loop().now() + worker_.options().frame_timeout;
   while (true) {
-    auto buffer = worker_.buffers().take(size);
+    auto buffer = worker_.buffers(reader_.head().traffic).take(size);
     if (buffer || over_ || draining_ || worker_.loop().now() >= give_up) co_return buffer;
     co_await io::sleep_for(20ms);
   }

@@ -40,7 +40,7 @@ class Session final : private Deadline {
   void drain();
   /// Ends now.
   void abort();
-  /// Since when nothing is going on here; max() while something is.
+  /// Since when nothing is going on here; max() while something is, and of another broker's.
   TimePoint idle_since() const;
 
  private:
@@ -118,6 +118,7 @@ class Session final : private Deadline {
   bool waits_for_quiet_ = false;
   bool draining_ = false;
   bool over_ = false;
+  bool of_broker_ = false;
 
   // The worker's list.
   Session* previous_ = nullptr;

@@ -251,9 +251,10 @@ TEST_F(SessionTest, BeginsNothingOnceItDrainsThoughMemoryComesFree) {
   sim::NetworkOptions whole_reads;
   whole_reads.split_one_in = 0;
   sim.network().set_options(whole_reads);
-  auto held = memory().reserve(cap - 5000);
-  ASSERT_TRUE(held);
   auto socket = connect();
+  sim.run_for(10ms);
+  auto held = memory().reserve(cap - memory().used() - 2000);
+  ASSERT_TRUE(held);
   ASSERT_TRUE(send(*socket, "ECHO" + echo_frame('e', "too late")));
   sim.run_for(50ms);
   ASSERT_EQ(server().connections(), 1U);

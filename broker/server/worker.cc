@@ -1,12 +1,17 @@
 #include "broker/server/worker.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "broker/server/session.h"
 
 namespace sluice::broker {
 namespace {
+
+/// So long nothing was asked on a connection that has to give way.
+constexpr Duration kIdleToGiveWay = 1s;
 
 /// Fine enough for the shortest of the time-outs, coarse enough to wake an idle broker seldom.
 Duration tick_for(const ServerOptions& options) {
@@ -35,6 +40,20 @@ ServerMetrics::ServerMetrics(MetricsRegistry& metrics)
                                     {{"reason", "answer_not_taken"}})),
       closed_pressure(metrics.counter("connections_closed_total", "Connections the broker closed.",
                                       {{"reason", "pressure"}})),
+      refused_pressure(metrics.counter("connections_refused_total", "Connections refused.",
+                                       {{"reason", "memory"}})),
+      delayed_produce(metrics.counter("memory_pressure_delayed_total",
+                                      "Requests after which their connection was not read for a "
+                                      "while, because memory was short.",
+                                      {{"request", "produce"}})),
+      delayed_other(metrics.counter("memory_pressure_delayed_total",
+                                    "Requests after which their connection was not read for a "
+                                    "while, because memory was short.",
+                                    {{"request", "other"}})),
+      refused_produce(metrics.counter("memory_pressure_refused_total",
+                                      "Produce requests refused because memory was short.")),
+      trimmed_bytes(metrics.counter("memory_pressure_trimmed_bytes_total",
+                                    "Idle buffers given up because memory was short.")),
       bad_frames(metrics.counter("bad_frames_total", "Frames that do not decode.")),
       copied_bytes(metrics.counter("fetch_transfer_bytes_total", "Log bytes sent, by how.",
                                    {{"how", "copy"}})),
@@ -50,6 +69,7 @@ Worker::Worker(ServerContext& context, io::Loop& loop)
     : context_(context),
       loop_(loop),
       buffers_(context.buffers),
+      broker_buffers_(context.broker_buffers),
       deadlines_(loop, tick_for(context.options)) {}
 
 Worker::~Worker() { CHECK(first_ == nullptr, "a worker outlives its connections"); }
@@ -83,25 +103,25 @@ void Worker::close_all() {
   for_each([](Session& session) { session.abort(); });
 }
 
-bool Worker::close_longest_idle() {
-  Session* longest = nullptr;
-  TimePoint since = TimePoint::max();
+size_t Worker::close_longest_idle() {
+  const TimePoint enough = loop_.now() - kIdleToGiveWay;
+  std::vector<std::pair<TimePoint, Session*>> idle;
   for_each([&](Session& session) {
-    if (session.idle_since() >= since) return;
-    since = session.idle_since();
-    longest = &session;
+    if (session.idle_since() <= enough) idle.emplace_back(session.idle_since(), &session);
   });
-  if (longest == nullptr) return false;
-  context_.metrics.closed_pressure.add(index());
-  longest->abort();
-  return true;
+  const size_t most = (idle.size() + 3) / 4;
+  std::ranges::partial_sort(idle, idle.begin() + static_cast<ptrdiff_t>(most));
+  for (size_t i = 0; i < most; ++i) idle[i].second->abort();
+  context_.metrics.closed_pressure.add(index(), most);
+  return most;
 }
 
 void Worker::tend() {
   if (pressure().trim_pools) {
-    buffers_.trim();
+    context_.metrics.trimmed_bytes.add(index(), buffers_.trim() + broker_buffers_.trim());
   } else {
     buffers_.rebalance();
+    broker_buffers_.rebalance();
   }
 }
 

@@ -39,6 +39,11 @@ struct ServerMetrics {
   Counter& closed_stuck;
   Counter& closed_unread;
   Counter& closed_pressure;
+  Counter& refused_pressure;
+  Counter& delayed_produce;
+  Counter& delayed_other;
+  Counter& refused_produce;
+  Counter& trimmed_bytes;
   Counter& bad_frames;
   Counter& copied_bytes;
   Counter& sendfile_bytes;
@@ -51,7 +56,10 @@ struct ServerContext {
   io::Runtime& runtime;
   const ServerOptions& options;
   MemoryBudget& memory;
+  /// For frames and answers of clients, and of brokers: these have memory though clients took all
+  /// of theirs.
   SharedBuffers& buffers;
+  SharedBuffers& broker_buffers;
   Admission& admission;
   ColdReads& cold_reads;
   ServerMetrics& metrics;
@@ -77,13 +85,21 @@ class Worker {
   ServerContext& context() { return context_; }
   const ServerOptions& options() const { return context_.options; }
   const Clock& clock() const { return context_.runtime.clock; }
-  BufferPool& buffers() { return buffers_; }
+  BufferPool& buffers(TrafficClass traffic) {
+    return traffic == TrafficClass::control ? broker_buffers_ : buffers_;
+  }
   ChunkPool& chunks() { return chunks_; }
   ExchangePool& exchanges() { return exchanges_; }
   DeadlineWheel& deadlines() { return deadlines_; }
   PressurePolicy pressure() const {
     return policy_of(context_.pressure.load(std::memory_order_relaxed));
   }
+
+  /// Pressure was applied to a request.
+  void count_delayed(bool produce) {
+    (produce ? context_.metrics.delayed_produce : context_.metrics.delayed_other).add(index());
+  }
+  void count_refused() { context_.metrics.refused_produce.add(index()); }
 
   /// Goes up whenever a connection of this worker did something: who sees it stand still while it
   /// yielded is alone.
@@ -95,8 +111,9 @@ class Worker {
   void drain();
   /// Ends every connection now.
   void close_all();
-  /// Closes the connection that has been idle for longest, if any is; false when none is.
-  bool close_longest_idle();
+  /// Closes a quarter of the clients' connections that are idle for a second or more, those first
+  /// that are for longest; how many it closed.
+  size_t close_longest_idle();
   /// Every second or so.
   void tend();
 
@@ -107,6 +124,7 @@ class Worker {
   ServerContext& context_;
   io::Loop& loop_;
   BufferPool buffers_;
+  BufferPool broker_buffers_;
   ChunkPool chunks_;
   ExchangePool exchanges_;
   DeadlineWheel deadlines_;

@@ -69,11 +69,11 @@ TEST(Start, ADirectoryThatCannotBeMadeIsRefusedByName) {
 TEST(Start, BadConfigurationNamesFileLineValueAndRange) {
   Node node;
   const auto file = node.folder() / "sluiced.toml";
-  write_file(file, "listen = \"127.0.0.1:0\"\nmemory.bytes = \"3 parsecs\"\n");
+  write_file(file, "listen = \"127.0.0.1:0\"\nmemory.max = \"3 parsecs\"\n");
   const auto [code, said] =
       refusal(node, {.data = node.data(), .arguments = {"--config", file.string()}});
   EXPECT_EQ(code, 2);
-  for (const auto* part : {"sluiced.toml:2", "memory.bytes", "3 parsecs"}) {
+  for (const auto* part : {"sluiced.toml:2", "memory.max", "3 parsecs"}) {
     EXPECT_NE(said.find(part), std::string::npos) << part << " in " << said;
   }
 }

@@ -27,6 +27,11 @@ class EchoFrontEnd final : public FrontEnd {
   bool recognises(std::span<const std::byte, kOpeningBytes> opening) const override {
     return as_text(opening) == "ECHO";
   }
+  std::optional<Caller> who_calls(ByteView begin) const override {
+    if (!brokers_begin_with_control) return Caller::client;
+    if (begin.size() <= kOpeningBytes + 4) return std::nullopt;
+    return begin[kOpeningBytes + 4] == std::byte{'C'} ? Caller::broker : Caller::client;
+  }
   size_t preamble() const override { return kOpeningBytes; }
   std::unique_ptr<Protocol> open(ProtocolPorts ports) override;
   std::string_view name() const override { return "echo"; }
@@ -39,6 +44,8 @@ class EchoFrontEnd final : public FrontEnd {
   /// By worker, the connections that it has served.
   std::map<size_t, size_t> opened;
   std::vector<storage::FileSlice> slices;
+  /// Whose first frame is in the control class is a broker.
+  bool brokers_begin_with_control = false;
   /// What every request delays its connection by.
   Duration delay{0};
 
@@ -90,7 +97,8 @@ class EchoProtocol final : public Protocol {
 
  private:
   void answer(Exchange& exchange, char command, std::string_view text) {
-    auto room = exchange.response.make_room(5 + text.size(), ports_.worker.buffers());
+    auto room =
+        exchange.response.make_room(5 + text.size(), ports_.worker.buffers(exchange.traffic));
     if (!room) {
       exchange.response.close_after = true;
       return;

@@ -28,7 +28,7 @@ class EchoWorld : public testing::Test {
   Server& server() {
     if (!server_) {
       server_ = std::make_unique<Server>(
-          ServerPorts{node.runtime(), memory(), metrics, Logger(sink),
+          ServerPorts{node.runtime(), memory(), clients(), metrics, Logger(sink),
                       [this](const storage::FileSlice&, const Error&) { ++broken_slices; }},
           options, std::vector<FrontEnd*>{&echo});
       const auto started = sim.run_on(control(), server_->start());
@@ -39,6 +39,11 @@ class EchoWorld : public testing::Test {
   MemoryBudget& memory() {
     if (!memory_) memory_ = std::make_unique<MemoryBudget>("root", cap);
     return *memory_;
+  }
+  /// What clients may take of it.
+  MemoryBudget& clients() {
+    if (clients_ == nullptr) clients_ = &memory().child("clients", cap - cap / 8);
+    return *clients_;
   }
   void stop(Duration grace) {
     if (!server_) return;
@@ -123,6 +128,7 @@ class EchoWorld : public testing::Test {
   }
 
   std::unique_ptr<MemoryBudget> memory_;
+  MemoryBudget* clients_ = nullptr;
   std::unique_ptr<Server> server_;
 };
 

@@ -116,7 +116,7 @@ class PeerMachine {
               .membership = membership,
               .corrupt_messages = metrics.counter("corrupt_messages_total", "")},
         front_end(memory.child("sessions", 1_MiB), NativeIdentity{"", self.node_id, "test"}, ports),
-        server(ServerPorts{node.runtime(), memory, metrics, Logger(sink),
+        server(ServerPorts{node.runtime(), memory, memory, metrics, Logger(sink),
                            [](const storage::FileSlice&, const Error&) {}},
                server_options(), std::vector<FrontEnd*>{&front_end}) {
     const auto started = sim.run_on(control(), server.start());
