@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/settings.h"
+
+namespace sluice::cli::doctor {
+
+/// The keys of a broker's configuration that a machine must fit. All other keys are the broker's to
+/// check (`sluiced --check-config`); that these have its names and built-in values is tested
+/// against config/sluiced.toml.
+struct BrokerSettings {
+  std::vector<std::string> data_directories;
+  std::string metadata_directory;
+  uint64_t memory = 512_MiB;
+  uint64_t connections = 19'000;
+  uint64_t admin_connections = 64;
+  uint64_t partitions = 100'000;
+  uint64_t open_files = 10'000;
+  bool pin_workers = false;
+  std::string disk_backend = "auto";
+};
+
+const SettingsTable<BrokerSettings>& broker_settings();
+
+struct BrokerConfig {
+  /// What stands in `file`, where keys of others are passed over.
+  std::string text;
+  std::string file;
+  /// "SLUICE_MEMORY_MAX=1GiB"; wins over the file.
+  std::vector<std::string> variables;
+  /// "key=value" of these keys only; wins over both.
+  std::vector<std::string> set;
+};
+
+/// invalid_config names file, line, key, value and what is allowed.
+Result<BrokerSettings> parse_broker_settings(const BrokerConfig& config);
+
+}  // namespace sluice::cli::doctor
