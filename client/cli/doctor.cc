@@ -16,9 +16,8 @@
 #include "io/system_files.h"
 
 namespace sluice::cli {
+namespace doctor {
 namespace {
-
-using namespace doctor;
 
 constexpr size_t kLargestConfig = 1_MiB;
 constexpr uint64_t kFastest = 1024 * 1_GiB;
@@ -126,12 +125,7 @@ void add_plan_flags(CLI::App& command, const std::shared_ptr<Flags>& flags) {
               ->capture_default_str());
 }
 
-}  // namespace
-
-void add_doctor(CLI::App& parent, Shell& shell) {
-  CLI::App& command = *parent.add_subcommand(
-      "doctor", "Says whether this machine and a broker's configuration fit each other");
-  const auto flags = std::make_shared<Flags>();
+void add_flags(CLI::App& command, const std::shared_ptr<Flags>& flags) {
   command.add_option("--config", flags->config,
                      "The broker's FILE; without it, its built-in values");
   command.add_option("--set", flags->set, "KEY=VALUE, any number of times; wins over the file")
@@ -145,6 +139,16 @@ void add_doctor(CLI::App& parent, Shell& shell) {
       "--pid", flags->process,
       "Looks at the limits and the cgroup of a running broker; else at this shell's");
   add_plan_flags(command, flags);
+}
+
+}  // namespace
+}  // namespace doctor
+
+void add_doctor(CLI::App& parent, Shell& shell) {
+  CLI::App& command = *parent.add_subcommand(
+      "doctor", "Says whether this machine and a broker's configuration fit each other");
+  const auto flags = std::make_shared<doctor::Flags>();
+  doctor::add_flags(command, flags);
   command.footer(
       "Run it where the broker runs, as its user. Each line is one check: ok, warn (slower or\n"
       "riskier than it could be) or fail (it will not work as configured), what was found, what "
@@ -160,7 +164,7 @@ void add_doctor(CLI::App& parent, Shell& shell) {
       "  sluice doctor --plan --rate 50MB/s --retention 7d --partitions 600 --consumers 200");
   command.callback([&shell, flags] {
     shell.choose(flags->plan ? "doctor --plan" : "doctor", [&shell, flags] {
-      return flags->plan ? plan(shell, *flags) : examine(shell, *flags);
+      return flags->plan ? doctor::plan(shell, *flags) : doctor::examine(shell, *flags);
     });
   });
 }

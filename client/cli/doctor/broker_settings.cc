@@ -9,7 +9,7 @@ const SettingsTable<BrokerSettings>& broker_settings() {
     SettingsTable<BrokerSettings> table;
     table.add("data.directories", &BrokerSettings::data_directories, "");
     table.add("metadata.directory", &BrokerSettings::metadata_directory, "");
-    table.add("memory.bytes", &BrokerSettings::memory, "", at_least(32_MiB));
+    table.add_bytes(std::string(kMemoryKey), &BrokerSettings::memory, "", at_least(32_MiB));
     table.add("connections.limit", &BrokerSettings::connections, "", between(1, 1'000'000));
     table.add("admin.connections", &BrokerSettings::admin_connections, "", between(1, 10'000));
     table.add("max.partitions", &BrokerSettings::partitions, "", between(1, 10'000'000));

@@ -12,6 +12,9 @@
 
 namespace sluice::cli::doctor {
 
+/// The cap on all memory of a broker.
+inline constexpr std::string_view kMemoryKey = "memory.bytes";
+
 /// The keys of a broker's configuration that a machine must fit. All other keys are the broker's to
 /// check (`sluiced --check-config`); that these have its names and built-in values is tested
 /// against config/sluiced.toml.

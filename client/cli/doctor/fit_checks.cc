@@ -28,7 +28,8 @@ uint64_t parts(uint64_t whole, uint64_t part) { return (whole + part - 1) / part
 
 /// A key's value that may be written into a file: whole steps of 64 MiB.
 std::string memory_key(uint64_t bytes) {
-  return "memory.bytes = \"" + format_size(std::max<uint64_t>(bytes / 64_MiB, 1) * 64_MiB) + "\"";
+  return std::string(kMemoryKey) + " = \"" +
+         format_size(std::max<uint64_t>(bytes / 64_MiB, 1) * 64_MiB) + "\"";
 }
 
 Finding settled(Finding finding, Verdict verdict, std::string way_out) {
@@ -64,7 +65,8 @@ Finding check_memory(const MachineFacts& machine, const BrokerSettings& broker) 
   Finding finding{.check = "memory"};
   if (!machine.memory) return not_told(finding.check, "what the cap fits", "/proc/meminfo");
   const MemoryShares shares = share_memory(machine, broker);
-  finding.found = "memory.bytes " + size_text(shares.broker) + " of " + size_text(*machine.memory);
+  finding.found = std::string(kMemoryKey) + " " + size_text(shares.broker) + " of " +
+                  size_text(*machine.memory);
   finding.wanted = "at most " + size_text(less(*machine.memory, shares.system)) + ", so that " +
                    size_text(shares.system) + " are left to the system";
   const std::string way_out = memory_key(broker_share(*machine.memory));

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/size_text.h"
+#include "client/cli/doctor/broker_settings.h"
 #include "client/cli/doctor/finding.h"
 #include "client/cli/doctor/fit_checks.h"
 #include "client/cli/doctor/profile.h"
@@ -140,7 +141,7 @@ void add_memory_rows(const Load& load, const Share& share, const Profile& profil
                        rate_text(share.written) + " for " + format_count(kGoalSeconds) +
                            " s, or for as long as records are kept: consumers that are less late "
                            "read no disk"});
-  plan.rows.push_back({"memory_max_bytes", "memory.bytes", profile.broker,
+  plan.rows.push_back({"memory_max_bytes", std::string(kMemoryKey), profile.broker,
                        size_text(profile.broker), "the ceiling of " + std::string(profile.name)});
   plan.rows.push_back({"system_bytes", "system", memory.system, size_text(memory.system),
                        "left to the system on a machine of that size"});
