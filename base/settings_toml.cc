@@ -2,10 +2,6 @@
 #include <charconv>
 #include <map>
 
-// NOLINTBEGIN: the library is configured by macros, and only here
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-// NOLINTEND
 #include <toml++/toml.h>
 
 #include "base/settings.h"

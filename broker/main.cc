@@ -18,10 +18,10 @@
 #include "base/size_text.h"
 #include "broker/command_line.h"
 #include "broker/exit_code.h"
-#include "broker/memory_plan.h"
 #include "broker/node.h"
 #include "broker/version.h"
 #include "io/clock.h"
+#include "io/memory_plan.h"
 #include "io/memory_probe.h"
 #include "io/process.h"
 #include "io/system.h"
@@ -74,11 +74,11 @@ io::Task<void> tell_when_ready(Node& broker, const Logger& log) {
 }
 
 /// The caps of this machine instead of their names. Errors begin with where they were asked for.
-Result<MemoryPlan> fit_memory(SettingsTable<BrokerOptions>::Loaded& loaded) {
+Result<io::MemoryPlan> fit_memory(SettingsTable<BrokerOptions>::Loaded& loaded) {
   const size_t workers = loaded.options.system.workers;
-  auto plan = plan_memory(loaded.options.memory_max,
-                          workers != 0 ? workers : std::thread::hardware_concurrency(),
-                          io::SystemMemory().read());
+  auto plan = io::plan_memory(loaded.options.memory_max,
+                              workers != 0 ? workers : std::thread::hardware_concurrency(),
+                              io::SystemMemory().read());
   if (plan) {
     loaded.options.memory_bytes = plan->cap;
     return plan;
@@ -90,7 +90,7 @@ Result<MemoryPlan> fit_memory(SettingsTable<BrokerOptions>::Loaded& loaded) {
   return fail(std::move(why));
 }
 
-void tell_split(const MemoryPlan& plan, const std::string& asked, const Logger& log) {
+void tell_split(const io::MemoryPlan& plan, const std::string& asked, const Logger& log) {
   const std::string whole = plan.available ? format_size(*plan.available) : "unknown";
   log.info("memory", {{"memory.max", asked},
                       {"cap", format_size(plan.cap)},
@@ -100,7 +100,7 @@ void tell_split(const MemoryPlan& plan, const std::string& asked, const Logger& 
 }
 
 /// Runs a node until a signal comes; the process's exit code.
-int run(BrokerOptions options, const MemoryPlan& plan) {
+int run(BrokerOptions options, const io::MemoryPlan& plan) {
   const io::SystemClock clock;
   StreamSink sink(clock, STDERR_FILENO, options.log_format);
   const Logger log(sink, options.log_level);

@@ -7,10 +7,10 @@
 
 #include "base/check.h"
 #include "base/mutation.h"
-#include "broker/memory_plan.h"
 #include "broker/metadata/elections.h"
 #include "broker/readiness.h"
 #include "broker/version.h"
+#include "io/memory_plan.h"
 #include "storage/meta_properties.h"
 
 namespace sluice::broker {
@@ -75,7 +75,7 @@ Node::Node(NodePorts ports, BrokerOptions options)
       metrics_(ports_.runtime.executor.loops()),
       memory_("broker", options_.memory_bytes),
       unreserved_memory_(memory_.child(
-          "unreserved", options_.memory_bytes - memory_reserve(options_.memory_bytes))),
+          "unreserved", options_.memory_bytes - io::memory_reserve(options_.memory_bytes))),
       storage_memory_(unreserved_memory_.child("storage", options_.memory_bytes)),
       session_memory_(unreserved_memory_.child("fetch_sessions", options_.memory_bytes / 4)),
       replica_session_memory_(memory_.child("replica_sessions", options_.memory_bytes / 4)),

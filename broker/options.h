@@ -30,7 +30,7 @@ struct BrokerOptions {
   std::string admin_listen = "127.0.0.1:9644";
   /// What clients are told to connect to; empty: where it listens.
   std::string advertised;
-  /// See plan_memory().
+  /// See io::plan_memory().
   std::string memory_max = "auto";
   /// What that comes to on this machine.
   size_t memory_bytes = 512_MiB;

@@ -15,6 +15,9 @@ endforeach()
 find_library(NUMA_LIBRARY numa REQUIRED)
 find_library(ISAL_LIBRARY isal REQUIRED)
 find_path(TOMLPP_INCLUDE toml++/toml.h REQUIRED)
+# The same for everybody: with and without exceptions its classes differ under one name, and a program that has both
+# crashes in whichever the linker did not take.
+set(TOMLPP_DEFINITIONS TOML_EXCEPTIONS=0)
 if(SLUICE_TESTS)
   find_package(GTest REQUIRED)
   find_package(benchmark REQUIRED)

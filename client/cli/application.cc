@@ -129,6 +129,7 @@ std::unique_ptr<CLI::App> make_application(Shell& shell) {
   add_bench_produce(bench, shell);
   add_bench_consume(bench, shell);
   add_bench_latency(bench, shell);
+  add_doctor(*app, shell);
   add_context(*app, shell);
   add_completion(*app, shell);
   return app;

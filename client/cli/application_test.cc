@@ -95,11 +95,11 @@ TEST(Application, KnowsTheWordsThatScriptsRelyOn) {
   const auto app = make_application(shell);
   const auto leaves = leaves_of(*app);
   for (const auto* path :
-       {"topic create",    "topic list",     "topic describe", "topic alter",  "topic delete",
-        "produce",         "consume",        "offsets",        "log dump",     "bench produce",
-        "bench consume",   "bench latency",  "cluster status", "cluster join", "cluster leave",
-        "broker drain",    "partition move", "context use",    "context list", "context show",
-        "completion bash", "completion zsh"}) {
+       {"topic create",  "topic list",      "topic describe", "topic alter",  "topic delete",
+        "produce",       "consume",         "offsets",        "log dump",     "bench produce",
+        "bench consume", "bench latency",   "cluster status", "cluster join", "cluster leave",
+        "broker drain",  "partition move",  "doctor",         "context use",  "context list",
+        "context show",  "completion bash", "completion zsh"}) {
     EXPECT_TRUE(leaves.contains(path)) << path;
   }
 }

@@ -27,6 +27,7 @@ void add_log_dump(CLI::App& parent, Shell& shell);
 void add_bench_produce(CLI::App& parent, Shell& shell);
 void add_bench_consume(CLI::App& parent, Shell& shell);
 void add_bench_latency(CLI::App& parent, Shell& shell);
+void add_doctor(CLI::App& parent, Shell& shell);
 void add_context(CLI::App& parent, Shell& shell);
 void add_completion(CLI::App& parent, Shell& shell);
 

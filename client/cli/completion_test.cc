@@ -54,6 +54,13 @@ TEST_F(CompletionTest, OffersValuesOfFlags) {
   EXPECT_EQ(completed({"topic", "list", "--context", ""}).names, Names::contexts);
 }
 
+TEST_F(CompletionTest, OffersTheDoctorsFlagsAndLeavesFilesToTheShell) {
+  EXPECT_EQ(completed({"doc"}).words, Words{"doctor"});
+  EXPECT_EQ(completed({"doctor", "--in"}).words, Words{"--ingest"});
+  EXPECT_EQ(completed({"doctor", "--plan", "--re"}).words, (Words{"--retention", "--replication"}));
+  EXPECT_TRUE(completed({"doctor", "--config", ""}).words.empty());
+}
+
 TEST_F(CompletionTest, AFlagsValueIsNoPositional) {
   EXPECT_EQ(completed({"consume", "-n", "5", ""}).names, Names::topics);
 }

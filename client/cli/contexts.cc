@@ -70,14 +70,12 @@ Result<Context> read_context(const toml::node& node, std::string_view file) {
 }  // namespace
 
 Result<Contexts> parse_contexts(std::string_view text, std::string_view file) {
-  toml::table table;
-  try {
-    table = toml::parse(text, file);
-  } catch (const toml::parse_error& error) {
-    return refuse(file, error.source(), std::string(error.description()));
+  const toml::parse_result parsed = toml::parse(text, file);
+  if (!parsed) {
+    return refuse(file, parsed.error().source(), std::string(parsed.error().description()));
   }
   Contexts contexts;
-  for (const auto& [key, value] : table) {
+  for (const auto& [key, value] : parsed.table()) {
     if (key.str() == "current" && value.is_string()) {
       contexts.current = *value.value<std::string>();
     } else if (key.str() == "contexts" && value.is_table()) {

@@ -34,6 +34,9 @@ constexpr std::string_view kPromised[] = {
     "cluster status [--watch] [-o json] | join HOST:PORT | leave N",
     "broker drain N [--undo]",
     "partition move NAME N --replicas 1,2,3 | move NAME N --cancel",
+    "doctor [--config FILE] [--set key=value]... [--data DIR]... [--ingest R] [--pid N] -o json",
+    "doctor --plan --rate R [--retention 7d] [--partitions N] [--replication N] [--brokers N] "
+    "[--producers N] [--consumers N] -o json",
     "context use NAME",
 };
 

@@ -1,4 +1,4 @@
-#include "broker/memory_plan.h"
+#include "io/memory_plan.h"
 
 #include <string>
 
@@ -7,20 +7,20 @@
 
 #include "base/bytes.h"
 
-namespace sluice::broker {
+namespace sluice::io {
 namespace {
 
 using ::testing::HasSubstr;
 
-io::MemoryReading machine(uint64_t bytes) { return {.machine = bytes}; }
+MemoryReading machine(uint64_t bytes) { return {.machine = bytes}; }
 
-size_t cap(const std::string& wanted, const io::MemoryReading& reading) {
+size_t cap(const std::string& wanted, const MemoryReading& reading) {
   const auto plan = plan_memory(wanted, 2, reading);
   EXPECT_TRUE(plan) << plan.error().message();
   return plan ? plan->cap : 0;
 }
 
-std::string refusal(const std::string& wanted, const io::MemoryReading& reading) {
+std::string refusal(const std::string& wanted, const MemoryReading& reading) {
   const auto plan = plan_memory(wanted, 2, reading);
   EXPECT_FALSE(plan);
   if (plan) return "";
@@ -36,7 +36,7 @@ TEST(MemoryPlan, AutoIsATenthOfWhatThereIsWithinItsBounds) {
 }
 
 TEST(MemoryPlan, AGroupsLimitCountsWhereItIsTighterThanTheMachine) {
-  io::MemoryReading reading = machine(64_GiB);
+  MemoryReading reading = machine(64_GiB);
   reading.group_limit = 4_GiB;
   EXPECT_EQ(cap("25%", reading), 1_GiB);
   const auto plan = plan_memory("25%", 2, reading);
@@ -69,7 +69,7 @@ TEST(MemoryPlan, APercentageOfNothingIsRefused) {
 
 TEST(MemoryPlan, ACapThatLeavesNothingToThePageCacheIsRefused) {
   EXPECT_THAT(refusal("4GiB", machine(4_GiB)), HasSubstr("this machine has, 4 GiB"));
-  io::MemoryReading reading = machine(64_GiB);
+  MemoryReading reading = machine(64_GiB);
   reading.group_limit = 128_MiB;
   EXPECT_THAT(refusal("256MiB", reading), HasSubstr("the control group's limit allows"));
 }
@@ -79,4 +79,4 @@ TEST(MemoryPlan, ATextThatIsNoSizeIsRefusedWithTheFormsThereAre) {
 }
 
 }  // namespace
-}  // namespace sluice::broker
+}  // namespace sluice::io

@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "io/memory_probe.h"
 
-namespace sluice::broker {
+namespace sluice::io {
 
 /// How a broker shares the memory of its machine with the page cache.
 struct MemoryPlan {
@@ -37,6 +37,6 @@ size_t least_memory(size_t workers);
 /// and the way out: a cap below least_memory() or above what there is, a percentage of an unknown
 /// whole, a text that is no size.
 Result<MemoryPlan> plan_memory(const std::string& wanted, size_t workers,
-                               const io::MemoryReading& machine);
+                               const MemoryReading& machine);
 
-}  // namespace sluice::broker
+}  // namespace sluice::io

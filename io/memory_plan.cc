@@ -1,4 +1,4 @@
-#include "broker/memory_plan.h"
+#include "io/memory_plan.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/size_text.h"
 
-namespace sluice::broker {
+namespace sluice::io {
 namespace {
 
 constexpr size_t kLeastAutomatic = 64_MiB;
@@ -62,7 +62,7 @@ Result<size_t> cap_of(const std::string& wanted, const std::optional<uint64_t>& 
 size_t least_memory(size_t workers) { return kLeastShare + workers * kLeastOfWorker; }
 
 Result<MemoryPlan> plan_memory(const std::string& wanted, size_t workers,
-                               const io::MemoryReading& machine) {
+                               const MemoryReading& machine) {
   MemoryPlan plan;
   plan.available = machine.available();
   plan.is_group = machine.group_limit && plan.available == machine.group_limit;
@@ -85,4 +85,4 @@ Result<MemoryPlan> plan_memory(const std::string& wanted, size_t workers,
   return plan;
 }
 
-}  // namespace sluice::broker
+}  // namespace sluice::io
