@@ -61,15 +61,18 @@ io::Task<Result<>> Connection::send_together(std::span<const ByteView> heads,
   CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers().take(bytes));
   const MutableBytes all = buffer.bytes().first(bytes);
   MutableBytes rest = all;
+  uint64_t found = 0;
   for (const auto& slice : slices) {
-    CO_ASSIGN_OR_RETURN(const auto warm_bytes, co_await warm(slice, 0, slice.length));
-    (void)warm_bytes;  // what is missing of so little is read elsewhere by the read itself
+    // What is missing of so little is read elsewhere by the read itself.
+    CO_ASSIGN_OR_RETURN(const Ready ready, co_await warm(slice, 0, slice.length));
+    if (ready.was_resident) found += ready.bytes;
     CO_RETURN_IF_ERROR(co_await read(slice, 0, rest.first(slice.length)));
     rest = rest.subspan(slice.length);
   }
   absl::InlinedVector<ByteView, 8> parts(heads.begin(), heads.end());
   parts.push_back(all);
   count_out(bytes);
+  count_fetched(bytes, found);
   worker_.context().metrics.copied_bytes.add(worker_.index(), bytes);
   co_return co_await write(parts, false);
 }
@@ -132,8 +135,8 @@ io::Task<Result<>> Connection::send_slice(const storage::FileSlice& slice, bool 
   while (sent < slice.length) {
     if (turn_left_ == 0) co_await next_turn();
     const uint64_t most = std::min<uint64_t>(slice.length - sent, turn_left_);
-    CO_ASSIGN_OR_RETURN(const uint64_t ready, co_await warm(slice, sent, most));
-    uint64_t count = std::min<uint64_t>(ready, copied ? kCopyPiece : ready);
+    CO_ASSIGN_OR_RETURN(const Ready ready, co_await warm(slice, sent, most));
+    uint64_t count = std::min<uint64_t>(ready.bytes, copied ? kCopyPiece : ready.bytes);
     const bool more_follows = more || sent + count < slice.length;
     if (copied) {
       CO_RETURN_IF_ERROR(co_await copy(slice, sent, count, more_follows));
@@ -143,6 +146,7 @@ io::Task<Result<>> Connection::send_slice(const storage::FileSlice& slice, bool 
     sent += count;
     turn_left_ -= static_cast<uint32_t>(count);
     count_out(count);
+    count_fetched(count, ready.was_resident ? count : 0);
   }
   co_return Result<>{};
 }
@@ -200,13 +204,15 @@ io::Task<Result<>> Connection::read(const storage::FileSlice& slice, uint64_t fr
   co_return check_current(slice);
 }
 
-/// How many bytes from there on can be sent without waiting for the disk; at least one.
-io::Task<Result<uint64_t>> Connection::warm(const storage::FileSlice& slice, uint64_t from,
-                                            uint64_t length) {
-  if (slice.fresh) co_return length;
+/// At least one byte.
+io::Task<Result<Connection::Ready>> Connection::warm(const storage::FileSlice& slice, uint64_t from,
+                                                     uint64_t length) {
+  if (slice.fresh) co_return Ready{length, true};
   const uint64_t position = slice.position + from;
   const auto resident = slice.file->resident(position, length);
-  if (resident && *resident >= std::min(length, kWarmEnough)) co_return std::min(*resident, length);
+  if (resident && *resident >= std::min(length, kWarmEnough)) {
+    co_return Ready{std::min(*resident, length), true};
+  }
   const uint64_t piece = std::min(length, kColdPiece);
   worker_.context().metrics.cold_bytes.add(worker_.index(), piece);
   const TimePoint turn = worker_.context().cold_reads.take_turn(slice.file->path(), piece);
@@ -214,7 +220,7 @@ io::Task<Result<uint64_t>> Connection::warm(const storage::FileSlice& slice, uin
   if (auto done = co_await slice.file->read_ahead(position, piece); !done) {
     co_return broken(slice, std::move(done).error());
   }
-  co_return piece;
+  co_return Ready{piece, false};
 }
 
 io::Task<Result<>> Connection::pause_until(TimePoint when) {
@@ -237,6 +243,14 @@ io::Task<void> Connection::next_turn() {
 void Connection::count_out(size_t bytes) {
   ++worker_.activity;
   worker_.context().metrics.bytes_out.add(worker_.index(), bytes);
+}
+
+/// Counted as it is sent: of what is found, less may leave at once, and the rest is looked for
+/// anew.
+void Connection::count_fetched(uint64_t sent, uint64_t found) {
+  const auto& metrics = worker_.context().metrics;
+  metrics.sent_bytes.add(worker_.index(), sent);
+  metrics.resident_bytes.add(worker_.index(), found);
 }
 
 Result<> Connection::check_current(const storage::FileSlice& slice) {

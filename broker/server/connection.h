@@ -52,7 +52,13 @@ class Connection {
   io::Task<Result<uint64_t>> send_file(const storage::FileSlice& slice, uint64_t from,
                                        uint64_t length, bool more);
   io::Task<Result<>> read(const storage::FileSlice& slice, uint64_t from, MutableBytes out);
-  io::Task<Result<uint64_t>> warm(const storage::FileSlice& slice, uint64_t from, uint64_t length);
+  /// How much can be sent without waiting for the disk, and whether it was in memory already.
+  struct Ready {
+    uint64_t bytes = 0;
+    bool was_resident = false;
+  };
+  io::Task<Result<Ready>> warm(const storage::FileSlice& slice, uint64_t from, uint64_t length);
+  void count_fetched(uint64_t sent, uint64_t found);
   io::Task<Result<>> pause_until(TimePoint when);
   io::Task<void> next_turn();
   void count_out(size_t bytes);

@@ -101,6 +101,21 @@ size_t Server::connections() const {
       [](size_t sum, const auto& count) { return sum + count.load(std::memory_order_relaxed); });
 }
 
+BufferPool::Stats Server::buffer_stats() const {
+  BufferPool::Stats all{.idle = buffers_.idle()};
+  for (const auto& worker : workers_) {
+    const auto of_one = std::as_const(*worker).buffers().stats();
+    for (size_t tier = 0; tier < kBufferTiers.size(); ++tier) {
+      all.in_use[tier] += of_one.in_use[tier];
+      all.idle[tier] += of_one.idle[tier];
+    }
+    all.hits += of_one.hits;
+    all.misses += of_one.misses;
+    all.oversize_bytes += of_one.oversize_bytes;
+  }
+  return all;
+}
+
 // Accepting.
 
 io::Task<void> Server::accept_all() {

@@ -43,6 +43,8 @@ struct ServerMetrics {
   Counter& copied_bytes;
   Counter& sendfile_bytes;
   Counter& cold_bytes;
+  Counter& resident_bytes;
+  Counter& sent_bytes;
   Counter& broken_slices;
 };
 
@@ -78,6 +80,7 @@ class Worker {
   const ServerOptions& options() const { return context_.options; }
   const Clock& clock() const { return context_.runtime.clock; }
   BufferPool& buffers() { return buffers_; }
+  const BufferPool& buffers() const { return buffers_; }
   ChunkPool& chunks() { return chunks_; }
   ExchangePool& exchanges() { return exchanges_; }
   DeadlineWheel& deadlines() { return deadlines_; }

@@ -34,6 +34,8 @@ constexpr std::string_view kPromised[] = {
     "cluster status [--watch] [-o json] | join HOST:PORT | leave N",
     "broker drain N [--undo]",
     "partition move NAME N --replicas 1,2,3 | move NAME N --cancel",
+    "memory top [--watch] [-o json]",
+    "memory top --admin HOST:PORT",
     "context use NAME",
 };
 
