@@ -268,7 +268,7 @@ std::string MetricsRegistry::prometheus() const {
     for (const MetricFamily& family : read()) {
       CHECK(is_name(family.name) && !families_.contains(family.name), "a name has one family");
       const std::string name = "sluice_" + family.name;
-      append_head(out, name, family.help, "gauge");
+      append_head(out, name, family.help, family.counts ? "counter" : "gauge");
       for (const auto& [labels, value] : family.samples) {
         append_line(out, name, render(labels), number(value));
       }

@@ -64,7 +64,7 @@ class Histogram {
   std::vector<std::unique_ptr<Cells>> cells_;
 };
 
-/// Gauges of one name, made for one scrape.
+/// Gauges or counters of one name, made for one scrape.
 struct MetricFamily {
   struct Sample {
     MetricLabels labels;
@@ -73,6 +73,8 @@ struct MetricFamily {
   std::string name;
   std::string help;
   std::vector<Sample> samples = {};
+  /// They only grow; the name ends in "_total".
+  bool counts = false;
 };
 
 /// All series of a process, by name. Series are made at start-up or with their owner; handles stay

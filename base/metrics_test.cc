@@ -173,12 +173,15 @@ TEST(MetricsRegistry, AsksForFamiliesWhoseSeriesComeAndGo) {
   MetricsRegistry registry(1);
   std::vector<MetricFamily> families = {
       {.name = "lag_records", .help = "Lag.", .samples = {{{{"topic", "a\"b"}}, 7}}},
-      {.name = "quiet", .help = "None."}};
+      {.name = "quiet", .help = "None."},
+      {.name = "seen_total", .help = "Seen.", .samples = {{{}, 3}}, .counts = true}};
   registry.collect([&families] { return families; });
   EXPECT_EQ(registry.prometheus(),
             "# HELP sluice_lag_records Lag.\n# TYPE sluice_lag_records gauge\n"
             "sluice_lag_records{topic=\"a\\\"b\"} 7\n"
-            "# HELP sluice_quiet None.\n# TYPE sluice_quiet gauge\n");
+            "# HELP sluice_quiet None.\n# TYPE sluice_quiet gauge\n"
+            "# HELP sluice_seen_total Seen.\n# TYPE sluice_seen_total counter\n"
+            "sluice_seen_total 3\n");
   families.front().samples.clear();
   EXPECT_THAT(registry.prometheus(), Not(HasSubstr("topic")));
 }

@@ -80,6 +80,8 @@ Node::Node(NodePorts ports, BrokerOptions options)
       session_memory_(unreserved_memory_.child("fetch_sessions", options_.memory_bytes / 4)),
       replica_session_memory_(memory_.child("replica_sessions", options_.memory_bytes / 4)),
       fetcher_memory_(memory_.child("replica_fetchers", options_.memory_bytes / 4)),
+      leak_warnings_(metrics_.counter("memory_leak_warnings_total",
+                                      "Warnings of memory that grows while its load does not.")),
       admin_(
           ports_.runtime,
           {checked(options_.admin_listen), options_.admin_max_connections, options_.admin_timeout},
@@ -124,6 +126,7 @@ io::Task<Result<>> Node::start_all() {
   CO_RETURN_IF_ERROR(co_await control_.open());
   // Others have to reach this broker before there is anything to serve.
   CO_RETURN_IF_ERROR(co_await start_server());
+  memory_at_start_ = unattributed(co_await look_at_memory()).value_or(0);
   set_state("joining");
   CO_RETURN_IF_ERROR(co_await control_.join(co_await new_cluster_id()));
   if (stopping_) co_return fail(Errc::shutting_down);
@@ -133,6 +136,7 @@ io::Task<Result<>> Node::start_all() {
   CO_RETURN_IF_ERROR(co_await import_logs());
   CO_RETURN_IF_ERROR(co_await serve());
   logs_->start();
+  following_.start(watch_for_leaks());
   if (is_behind()) {
     ports_.log.info("catching up", {{"cause", readiness_.lock()->reasons.front()}});
     following_.start(watch_catching_up());

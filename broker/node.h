@@ -12,8 +12,10 @@
 #include "base/memory_budget.h"
 #include "base/metrics.h"
 #include "broker/admin/admin_server.h"
+#include "broker/admin/memory_page.h"
 #include "broker/admin/pages.h"
 #include "broker/control_plane.h"
+#include "broker/leak_watch.h"
 #include "broker/metadata/producer_ids.h"
 #include "broker/metadata/store.h"
 #include "broker/native/front_end.h"
@@ -78,6 +80,12 @@ class Node {
   void add_pages();
   void add_gauges();
   void add_cluster_metrics();
+  io::Task<MemorySight> look_at_memory();
+  io::Task<MemorySight> look_at_memory_and_owners();
+  std::vector<MemorySight::Partition> partitions_by_memory() const;
+  size_t producers() const;
+  io::Task<void> watch_for_leaks();
+  void warn_of(const Leak& leak);
   Health health() const;
   Readiness readiness() const;
   void note_problem(std::string text);
@@ -114,6 +122,11 @@ class Node {
   Guarded<std::vector<std::string>> problems_;
   /// As of the last scrape.
   Guarded<ControlSight> sight_;
+  Guarded<MemorySight> memory_sight_;
+  size_t memory_at_start_ = 0;
+  Counter& leak_warnings_;
+  /// As of the last look.
+  Guarded<std::vector<Leak>> leaks_;
   AdminServer admin_;
 
   MetadataStore store_;

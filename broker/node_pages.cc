@@ -1,18 +1,11 @@
 #include <utility>
 
-#include <malloc.h>
-
+#include "broker/memory_metrics.h"
 #include "broker/node.h"
 
 // What a node shows on its admin port.
 namespace sluice::broker {
 namespace {
-
-/// What the allocator has given out, in bytes.
-size_t allocated_bytes() {
-  const struct mallinfo2 info = mallinfo2();
-  return info.uordblks + info.hblkhd;
-}
 
 AdminServer::Page page_of(std::function<HttpResponse()> make) {
   return [make = std::move(make)](const HttpRequest&) {
@@ -31,10 +24,14 @@ void Node::add_pages() {
                return ready_page(now);
              }));
   admin_.add("/health", page_of([this] { return health_page(health()); }));
-  admin_.add("/memory", page_of([this] { return memory_page(memory_, allocated_bytes()); }));
+  admin_.add("/memory", [this](const HttpRequest&) -> io::Task<HttpResponse> {
+    co_return memory_page(co_await look_at_memory_and_owners());
+  });
   // Off the control loop: there may be thousands of series.
   admin_.add("/metrics", [this](const HttpRequest&) -> io::Task<HttpResponse> {
     *sight_.lock() = control_.sight();
+    MemorySight memory = co_await look_at_memory();
+    *memory_sight_.lock() = std::move(memory);
     std::string text =
         co_await ports_.runtime.executor.offload([this] { return metrics_.prometheus(); });
     co_return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
@@ -56,7 +53,12 @@ void Node::add_gauges() {
   metrics_.gauge("memory_reserved_bytes", "Memory that is reserved from the cap.", {},
                  [this] { return static_cast<double>(memory_.used()); });
   metrics_.gauge("memory_allocated_bytes", "Memory that the allocator has given out.", {},
-                 [] { return static_cast<double>(allocated_bytes()); });
+                 [] { return static_cast<double>(io::allocator_use().in_use); });
+  metrics_.collect([this] {
+    auto families = memory_metrics(*memory_sight_.lock());
+    families.push_back(leak_metrics(*leaks_.lock()));
+    return families;
+  });
 }
 
 void Node::add_cluster_metrics() {

@@ -76,6 +76,17 @@ void add_node(Table& table) {
                    "How log lines look.");
 }
 
+void add_leak_watch(Table& table) {
+  table.add("memory.leak.interval.ms", &BrokerOptions::leak_interval,
+            "How often it is looked for memory that only grows. The least of ten looks counts, and "
+            "a warning is given when it rose twelve times in a row: after two hours and more.",
+            between(milliseconds(100), milliseconds(3'600'000)));
+  table.add("memory.leak.growth.percent", &BrokerOptions::leak_growth_percent,
+            "By how much more than the connections, partitions, producers or bytes that it serves "
+            "a part of the memory must have grown then. 0: nobody looks.",
+            between(0, 1000));
+}
+
 void add_network(Table& table) {
   constexpr auto server = &BrokerOptions::server;
   table.add(
@@ -247,6 +258,7 @@ const SettingsTable<BrokerOptions>& broker_settings() {
   static const Table kTable = [] {
     Table table;
     add_node(table);
+    add_leak_watch(table);
     add_network(table);
     add_fetch(table);
     add_threads(table);

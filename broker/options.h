@@ -46,6 +46,11 @@ struct BrokerOptions {
   std::chrono::milliseconds admin_timeout = std::chrono::seconds(10);
   size_t admin_max_connections = 64;
 
+  /// Between two looks for memory that only grows.
+  std::chrono::milliseconds leak_interval = std::chrono::minutes(1);
+  /// By how much more than its load memory must grow to be told of; 0: nobody looks.
+  uint32_t leak_growth_percent = 20;
+
   io::SystemOptions system;
   ServerOptions server;
   storage::LogSetOptions storage;

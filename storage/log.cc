@@ -91,6 +91,8 @@ io::Task<Result<>> Log::expire_producers(Timestamp now) {
   return parts_->writer->expire_producers(now);
 }
 
+size_t Log::known_producers() const { return parts_->context.state.lock()->producers; }
+
 void Log::set_options(LogOptions options) {
   auto changed = std::make_shared<const LogOptions>(options);
   parts_->context.state.lock()->options.swap(changed);

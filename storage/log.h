@@ -230,6 +230,10 @@ class Log {
   /// Forgets producers that are silent since `producer_expiration_ms` before `now`.
   io::Task<Result<>> expire_producers(Timestamp now);
 
+  /// How many producers it remembers, about now; each is charged with
+  /// ProducerState::kBytesPerProducer.
+  size_t known_producers() const;
+
   /// Applies changed topic configs; in force from the next append on.
   void set_options(LogOptions options);
   LogOptions options() const;

@@ -301,6 +301,7 @@ io::Task<Result<>> LogWriter::cut(Cut where) {
   auto state = log_.state.lock();
   state->active_max_timestamp = active_.max_timestamp();
   state->last_stable = producers_.oldest_transaction().value_or(end);
+  state->producers = producers_.size();
   co_return {};
 }
 
@@ -428,6 +429,7 @@ io::Task<Result<>> LogWriter::expire_producers(Timestamp now) {
   const Role held = co_await role();
   CO_RETURN_IF_ERROR(refusal());
   producers_.expire(now, options_->producer_expiration_ms);
+  log_.state.lock()->producers = producers_.size();
   co_return {};
 }
 

@@ -67,6 +67,8 @@ struct LogState {
   Offset start{0};
   Offset end{0};
   Offset last_stable{0};
+  /// That are remembered for idempotence.
+  size_t producers = 0;
   Offset high_watermark{0};
   RecentBatches recent;
   LeaderEpochs epochs;

@@ -1,5 +1,6 @@
 #include "storage/log.h"
 
+#include <limits>
 #include <numeric>
 
 #include <gmock/gmock.h>
@@ -120,6 +121,19 @@ TEST_F(LogTest, AnswersARepeatWithTheFirstOffsets) {
   EXPECT_TRUE(repeated->duplicate);
   EXPECT_EQ(repeated->base_offset, Offset(0));
   EXPECT_EQ(log().ends().end, Offset(3));
+}
+
+TEST_F(LogTest, TellsHowManyProducersItRemembers) {
+  EXPECT_EQ(log().known_producers(), 0u);
+  for (const int id : {7, 8, 7}) {
+    const auto appended = world_.append({.producer = ProducerId(id),
+                                         .producer_epoch = ProducerEpoch(0),
+                                         .sequence = log().known_producers() == 2 ? 1 : 0});
+    ASSERT_TRUE(appended);
+  }
+  EXPECT_EQ(log().known_producers(), 2u);
+  EXPECT_TRUE(world_.run(log().expire_producers(Timestamp(std::numeric_limits<int64_t>::max()))));
+  EXPECT_EQ(log().known_producers(), 0u);
 }
 
 TEST_F(LogTest, StampsLogAppendTime) {

@@ -242,6 +242,7 @@ void LogWriter::publish_end(std::span<const ByteView> written, uint64_t position
   state->active_bytes = active_.bytes();
   state->active_max_timestamp = active_.max_timestamp();
   state->last_stable = producers_.oldest_transaction().value_or(state->end);
+  state->producers = producers_.size();
 }
 
 /// A replica's batches keep their offsets; they are written in runs that fit a segment each.
@@ -287,7 +288,9 @@ io::Task<Result<>> LogWriter::write_run(ByteView batches) {
     if (!mutated(Mutation::forget_producers)) producers_.replay(batch);
     at += batch.size_in_bytes();
   }
-  log_.state.lock()->last_stable = producers_.oldest_transaction().value_or(next_);
+  auto state = log_.state.lock();
+  state->last_stable = producers_.oldest_transaction().value_or(next_);
+  state->producers = producers_.size();
   co_return {};
 }
 

@@ -444,6 +444,7 @@ io::Task<Result<>> Recovery::load_producers(ProducerState& producers) {
                                                active_->next(), producers));
   auto state = log_.state.lock();
   state->last_stable = producers.oldest_transaction().value_or(state->end);
+  state->producers = producers.size();
   co_return {};
 }
 

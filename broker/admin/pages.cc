@@ -13,16 +13,6 @@ HttpResponse json_page(uint16_t status, const Json& json) {
   return {status, "application/json", json.dump(2) + "\n"};
 }
 
-Json node_of(const MemoryBudget& budget) {
-  Json node = {{"name", budget.name()},
-               {"used", budget.used()},
-               {"cap", budget.cap()},
-               {"peak", budget.peak()},
-               {"refusals", budget.refusals()}};
-  for (const auto& child : budget.children()) node["children"].push_back(node_of(*child));
-  return node;
-}
-
 }  // namespace
 
 HttpResponse ready_page(const Readiness& readiness) {
@@ -52,16 +42,6 @@ HttpResponse health_page(const Health& health) {
                      {"problems", health.problems},
                      {"directories", std::move(directories)}};
   return json_page(health.problems.empty() ? 200 : 503, json);
-}
-
-HttpResponse memory_page(const MemoryBudget& root, size_t allocated) {
-  const size_t used = root.used();
-  const Json json = {{"cap", root.cap()},
-                     {"used", used},
-                     {"allocated", allocated},
-                     {"unattributed", allocated > used ? allocated - used : 0},
-                     {"budget", node_of(root)}};
-  return json_page(200, json);
 }
 
 }  // namespace sluice::broker

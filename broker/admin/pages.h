@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "base/memory_budget.h"
 #include "broker/admin/http.h"
 #include "storage/log_set.h"
 
@@ -30,8 +29,5 @@ struct Health {
 };
 /// 200, or 503 when there are problems.
 HttpResponse health_page(const Health& health);
-
-/// The budget tree and what the allocator holds beyond it, in bytes.
-HttpResponse memory_page(const MemoryBudget& root, size_t allocated);
 
 }  // namespace sluice::broker

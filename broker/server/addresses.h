@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <absl/container/flat_hash_map.h>
 
@@ -9,6 +10,14 @@
 #include "broker/server/admission.h"
 
 namespace sluice::broker {
+
+/// What one address holds now.
+struct AddressUse {
+  std::string host;
+  size_t connections = 0;
+  /// Of frames that are let in, of both classes.
+  size_t bytes = 0;
+};
 
 /// The remote addresses that are connected now. Thread-safe.
 class Addresses {
@@ -18,6 +27,8 @@ class Addresses {
   /// Counts a connection; null when the address has as many as it may.
   std::shared_ptr<AddressAccount> connect(const std::string& host);
   void disconnect(AddressAccount& account);
+  /// Those that hold most, at most `most`: by bytes, then by connections.
+  std::vector<AddressUse> largest(size_t most) const;
 
  private:
   const size_t most_;

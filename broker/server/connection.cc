@@ -64,13 +64,17 @@ io::Task<Result<>> Connection::send_together(std::span<const ByteView> heads,
   CO_ASSIGN_OR_RETURN(const Buffer buffer, worker_.buffers(traffic_).take(bytes));
   const MutableBytes all = buffer.bytes().first(bytes);
   MutableBytes rest = all;
+  uint64_t found = 0;
   for (const auto& slice : slices) {
-    CO_RETURN_IF_ERROR(co_await read_any(slice, rest.first(slice.length)));
+    CO_ASSIGN_OR_RETURN(const uint64_t resident,
+                        co_await read_any(slice, rest.first(slice.length)));
+    found += resident;
     rest = rest.subspan(slice.length);
   }
   absl::InlinedVector<ByteView, 8> parts(heads.begin(), heads.end());
   parts.push_back(all);
   count_out(bytes);
+  count_fetched(bytes, found);
   worker_.context().metrics.copied_bytes.add(worker_.index(), bytes);
   co_return co_await write(parts, false);
 }
@@ -146,6 +150,7 @@ io::Task<Result<>> Connection::send_slice(const storage::FileSlice& slice, bool 
     sent += count;
     turn_left_ -= static_cast<uint32_t>(std::min<uint64_t>(count, turn_left_));
     count_out(count);
+    count_fetched(count, ready > 0 ? count : 0);
   }
   co_return Result<>{};
 }
@@ -218,12 +223,12 @@ Result<uint64_t> Connection::warm_bytes(const storage::FileSlice& slice, uint64_
   return std::min(*resident, length);
 }
 
-/// All of a small slice, wherever it is.
-io::Task<Result<>> Connection::read_any(const storage::FileSlice& slice, MutableBytes out) {
+/// All of a small slice, wherever it is; how much of it was in memory.
+io::Task<Result<uint64_t>> Connection::read_any(const storage::FileSlice& slice, MutableBytes out) {
   CO_ASSIGN_OR_RETURN(const uint64_t ready, warm_bytes(slice, 0, slice.length));
   // What is missing of a part is read elsewhere by the read itself.
-  if (ready > 0) co_return co_await read(slice, 0, out);
-  co_return co_await read_cold(slice, 0, out);
+  CO_RETURN_IF_ERROR(ready > 0 ? co_await read(slice, 0, out) : co_await read_cold(slice, 0, out));
+  co_return ready;
 }
 
 /// Sends what is not in memory, by way of a buffer: into the page cache it would push the tail of
@@ -275,6 +280,14 @@ io::Task<void> Connection::next_turn() {
 void Connection::count_out(size_t bytes) {
   ++worker_.activity;
   worker_.context().metrics.bytes_out.add(worker_.index(), bytes);
+}
+
+/// Counted as it is sent: of what is found, less may leave at once, and the rest is looked for
+/// anew.
+void Connection::count_fetched(uint64_t sent, uint64_t found) {
+  const auto& metrics = worker_.context().metrics;
+  metrics.sent_bytes.add(worker_.index(), sent);
+  metrics.resident_bytes.add(worker_.index(), found);
 }
 
 Result<> Connection::check_current(const storage::FileSlice& slice) {

@@ -58,9 +58,10 @@ class Connection {
   Result<> whole(const storage::FileSlice& slice, uint64_t from, uint64_t wanted,
                  Result<size_t> count);
   Result<uint64_t> warm_bytes(const storage::FileSlice& slice, uint64_t from, uint64_t length);
-  io::Task<Result<>> read_any(const storage::FileSlice& slice, MutableBytes out);
+  io::Task<Result<uint64_t>> read_any(const storage::FileSlice& slice, MutableBytes out);
   io::Task<Result<uint64_t>> send_cold(const storage::FileSlice& slice, uint64_t from, bool more);
   io::Task<Result<>> read_cold(const storage::FileSlice& slice, uint64_t from, MutableBytes out);
+  void count_fetched(uint64_t sent, uint64_t found);
   io::Task<Result<>> pause_until(TimePoint when);
   io::Task<void> next_turn();
   void count_out(size_t bytes);

@@ -121,6 +121,26 @@ TEST_F(ConnectionTest, WithoutIsolationNobodyLooksWhatIsCold) {
   EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_cold_bytes_total 0\n"));
 }
 
+TEST_F(ConnectionTest, CountsWhatWasInMemoryOfWhatIsSent) {
+  offer(0, 2000, false);
+  EXPECT_EQ(fetch().size(), 2000u);
+  EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_resident_bytes_total 2000\n"));
+  EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_sent_bytes_total 2000\n"));
+  file->drop_cache(0, kFileBytes);
+  echo.slices.clear();
+  // Of which none is in memory at its turn: it is read ahead piece by piece.
+  offer(0, 1'000'000, false);
+  EXPECT_EQ(fetch().size(), 1'000'000u);
+  EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_sent_bytes_total 1002000\n"));
+  EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_resident_bytes_total 2000\n"));
+  echo.slices.clear();
+  // Just written is known to be there, and what a turn leaves over is counted once.
+  offer(0, kFileBytes);
+  EXPECT_EQ(fetch().size(), kFileBytes);
+  EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_sent_bytes_total 4002000\n"));
+  EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_resident_bytes_total 3002000\n"));
+}
+
 TEST_F(ConnectionTest, ServesOthersWhileOneReaderWaitsForTheDisk) {
   node.disk().set_latency(sim::DiskOp::read_ahead, 500ms, 500ms);
   file->drop_cache(0, kFileBytes);

@@ -109,6 +109,28 @@ size_t Server::connections() const {
       [](size_t sum, const auto& count) { return sum + count.load(std::memory_order_relaxed); });
 }
 
+BufferPool::Stats Server::buffer_stats() const {
+  BufferPool::Stats all{.idle = buffers_.idle()};
+  const auto add = [&all](const BufferPool::Stats& of_one) {
+    for (size_t tier = 0; tier < kBufferTiers.size(); ++tier) {
+      all.in_use[tier] += of_one.in_use[tier];
+      all.idle[tier] += of_one.idle[tier];
+    }
+    all.hits += of_one.hits;
+    all.misses += of_one.misses;
+    all.oversize_bytes += of_one.oversize_bytes;
+  };
+  for (size_t tier = 0; tier < kBufferTiers.size(); ++tier) {
+    all.idle[tier] += broker_buffers_.idle()[tier];
+  }
+  for (const auto& worker : workers_) {
+    for (const auto traffic : {TrafficClass::client, TrafficClass::control}) {
+      add(std::as_const(*worker).buffers(traffic).stats());
+    }
+  }
+  return all;
+}
+
 // Accepting.
 
 io::Task<void> Server::accept_all() {

@@ -68,6 +68,12 @@ class Server {
 
   PressureLevel pressure() const { return context_.pressure.load(std::memory_order_relaxed); }
   size_t connections() const;
+  /// The addresses that hold most, at most `most`.
+  std::vector<AddressUse> largest_addresses(size_t most) const { return addresses_.largest(most); }
+  /// Read and written so far.
+  uint64_t bytes_moved() const { return metrics_.bytes_in.value() + metrics_.bytes_out.value(); }
+  /// Of the pools of all workers together; what they share counts as idle.
+  BufferPool::Stats buffer_stats() const;
   /// With the limits that follow from the memory cap.
   const ServerOptions& options() const { return options_; }
 

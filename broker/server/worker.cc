@@ -62,6 +62,9 @@ ServerMetrics::ServerMetrics(MetricsRegistry& metrics)
       cold_bytes(
           metrics.counter("fetch_cold_bytes_total",
                           "Log bytes that were read ahead because they were not in memory.")),
+      resident_bytes(metrics.counter("fetch_resident_bytes_total",
+                                     "Log bytes sent that were in memory when it was their turn.")),
+      sent_bytes(metrics.counter("fetch_sent_bytes_total", "Log bytes sent.")),
       broken_slices(metrics.counter("fetch_broken_slices_total",
                                     "Fetched pieces that ended early or could not be read.")) {}
 

@@ -48,6 +48,8 @@ struct ServerMetrics {
   Counter& copied_bytes;
   Counter& sendfile_bytes;
   Counter& cold_bytes;
+  Counter& resident_bytes;
+  Counter& sent_bytes;
   Counter& broken_slices;
 };
 
@@ -86,6 +88,9 @@ class Worker {
   const ServerOptions& options() const { return context_.options; }
   const Clock& clock() const { return context_.runtime.clock; }
   BufferPool& buffers(TrafficClass traffic) {
+    return traffic == TrafficClass::control ? broker_buffers_ : buffers_;
+  }
+  const BufferPool& buffers(TrafficClass traffic) const {
     return traffic == TrafficClass::control ? broker_buffers_ : buffers_;
   }
   ChunkPool& chunks() { return chunks_; }

@@ -92,7 +92,7 @@ int report_failure(const Shell& shell, const Error& error) {
   const ExitCode code = exit_code_of(error.code());
   std::string line = shell.label() + ": " + std::string(error.message());
   if (code == ExitCode::unreachable) {
-    line += "; is sluiced running there? Name another with -b HOST:PORT";
+    line += "; is sluiced running there? Name another with " + shell.reached_by();
   }
   print_error(line);
   return to_int(code);
@@ -124,6 +124,7 @@ std::unique_ptr<CLI::App> make_application(Shell& shell) {
   CLI::App& partition = noun(*app, "partition", "Moves a partition's replicas");
   add_partition_move(partition, shell);
   add_partition_moves(partition, shell);
+  add_memory_top(noun(*app, "memory", "Shows a broker's memory"), shell);
   add_log_dump(noun(*app, "log", "Looks at the files of a broker that is not running"), shell);
   CLI::App& bench = noun(*app, "bench", "Measures a cluster");
   add_bench_produce(bench, shell);

@@ -23,6 +23,7 @@ void add_cluster_leave(CLI::App& parent, Shell& shell);
 void add_broker_drain(CLI::App& parent, Shell& shell);
 void add_partition_move(CLI::App& parent, Shell& shell);
 void add_partition_moves(CLI::App& parent, Shell& shell);
+void add_memory_top(CLI::App& parent, Shell& shell);
 void add_log_dump(CLI::App& parent, Shell& shell);
 void add_bench_produce(CLI::App& parent, Shell& shell);
 void add_bench_consume(CLI::App& parent, Shell& shell);

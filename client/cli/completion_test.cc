@@ -33,6 +33,13 @@ TEST_F(CompletionTest, OffersFlagsOfTheCommandAndGlobalOnes) {
   EXPECT_EQ(completed({"topic", "list", "--out"}).words, Words{"--output"});
 }
 
+TEST_F(CompletionTest, OffersTheFlagsOfMemoryTop) {
+  EXPECT_EQ(completed({"mem"}).words, Words{"memory"});
+  EXPECT_EQ(completed({"memory", ""}).words, Words{"top"});
+  EXPECT_EQ(completed({"memory", "top", "--ad"}).words, Words{"--admin"});
+  EXPECT_TRUE(completed({"memory", "top", "--admin", ""}).words.empty());
+}
+
 TEST_F(CompletionTest, AsksTheClusterForTopicsWhereOneIsNamed) {
   EXPECT_EQ(completed({"topic", "describe", ""}).names, Names::topics);
   EXPECT_EQ(completed({"consume", "w"}).names, Names::topics);

@@ -37,6 +37,8 @@ constexpr std::string_view kPromised[] = {
     "doctor [--config FILE] [--set key=value]... [--data DIR]... [--ingest R] [--pid N] -o json",
     "doctor --plan --rate R [--retention 7d] [--partitions N] [--replication N] [--brokers N] "
     "[--producers N] [--consumers N] -o json",
+    "memory top [--watch] [-o json]",
+    "memory top --admin HOST:PORT",
     "context use NAME",
 };
 

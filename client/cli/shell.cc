@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 
+#include "client/cli/admin_page.h"
 #include "client/cli/contexts.h"
 #include "io/console.h"
 #include "io/process.h"
@@ -119,6 +120,19 @@ Result<std::unique_ptr<client::Client>> Shell::connect() const {
   ASSIGN_OR_RETURN(const auto pairs, properties());
   ASSIGN_OR_RETURN(options, with_properties(std::move(options), pairs));
   return client::Client::open(std::move(options));
+}
+
+Result<io::Endpoint> Shell::admin_address(const std::string& named) const {
+  if (!named.empty()) {
+    auto parsed = parse_admin_address(named);
+    if (!parsed) return fail(std::move(parsed).error().with_context("--admin"));
+    return parsed;
+  }
+  ASSIGN_OR_RETURN(const auto known, brokers());
+  if (known.empty()) return fail(Errc::invalid_argument, "no broker is named; add --admin HOST");
+  ASSIGN_OR_RETURN(io::Endpoint first, io::Endpoint::parse(known.front()));
+  first.port = kAdminPort;
+  return first;
 }
 
 Result<client::ProducerOptions> Shell::producer_options(client::ProducerOptions start) const {

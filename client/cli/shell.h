@@ -12,6 +12,7 @@
 #include "client/cli/output.h"
 #include "client/include/sluice/client.h"
 #include "io/clock.h"
+#include "io/network.h"
 
 namespace sluice::cli {
 
@@ -47,6 +48,11 @@ class Shell {
   /// A client for the brokers that -b, SLUICE_BROKERS or the context names (in this order), with
   /// all properties checked. Connects when first used.
   Result<std::unique_ptr<client::Client>> connect() const;
+  /// The admin port `named`, which may lack its port; empty: the usual one of the first broker.
+  Result<io::Endpoint> admin_address(const std::string& named) const;
+  /// The flag that names what the command could not reach; -b, unless the command says so.
+  const std::string& reached_by() const { return reached_by_; }
+  void reach_by(std::string flag) { reached_by_ = std::move(flag); }
   /// `start` with the properties of -X and the context that are a producer's or a consumer's.
   Result<client::ProducerOptions> producer_options(client::ProducerOptions start = {}) const;
   Result<client::ConsumerOptions> consumer_options(client::ConsumerOptions start = {}) const;
@@ -82,6 +88,7 @@ class Shell {
   Action action_;
   OutputFormat format_ = OutputFormat::table;
   mutable bool output_gone_ = false;
+  std::string reached_by_ = "-b HOST:PORT";
 };
 
 /// "key=value" arguments as a map; invalid_argument names the flag and the argument.
