@@ -67,8 +67,8 @@ TEST(MemoryMetrics, WhatTheSystemDoesNotTellHasNoSeries) {
   MemorySight sight = small_sight();
   sight.process.reset();
   const std::string text = scrape(sight);
-  EXPECT_THAT(text, Not(HasSubstr("sluice_memory_unattributed_bytes ")));
-  EXPECT_THAT(text, Not(HasSubstr("sluice_memory_resident_bytes{")));
+  EXPECT_THAT(text, Not(HasSubstr("\nsluice_memory_unattributed_bytes ")));
+  EXPECT_THAT(text, Not(HasSubstr("\nsluice_memory_resident_bytes{")));
   EXPECT_THAT(text, HasSubstr("sluice_memory_budget_bytes{node=\"broker\"} 5\n"));
 }
 

@@ -10,8 +10,8 @@
 namespace sluice::broker {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::json;
 
 /// A broker whose system tells what a test wants it to.
@@ -86,7 +86,7 @@ TEST_F(NodeMemoryTest, ASystemWithoutProcLeavesItUnknown) {
   const Json page = memory();
   EXPECT_TRUE(page["unattributed"].is_null());
   EXPECT_EQ(page["budget"]["cap"], 64_MiB);
-  EXPECT_THAT(get("/metrics"), Not(HasSubstr("sluice_memory_unattributed_bytes ")));
+  EXPECT_THAT(get("/metrics"), Not(HasSubstr("\nsluice_memory_unattributed_bytes ")));
 }
 
 TEST_F(NodeMemoryTest, AScrapeHasTheProcessTheTreeAndThePools) {
