@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/size_text.h"
 #include "client/cli/doctor/profile.h"
+#include "io/memory_plan.h"
 
 namespace sluice::cli::doctor {
 namespace {
@@ -69,6 +70,16 @@ Finding check_memory(const MachineFacts& machine, const BrokerSettings& broker) 
                   size_text(*machine.memory);
   finding.wanted = "at most " + size_text(less(*machine.memory, shares.system)) + ", so that " +
                    size_text(shares.system) + " are left to the system";
+  const size_t workers = broker.workers != 0 ? broker.workers : machine.cores;
+  const uint64_t least = io::least_memory(workers);
+  if (less(shares.broker, io::memory_reserve(shares.broker)) < least) {
+    finding.wanted = size_text(least) + " beside the reserve for replication, for workers = " +
+                     std::to_string(workers);
+    // Of which the reserve takes an eighth.
+    return settled(std::move(finding), Verdict::fail,
+                   memory_key(parts(least * 8 / 7, 64_MiB) * 64_MiB) +
+                       ", or fewer workers: the broker does not start");
+  }
   const std::string way_out = memory_key(broker_share(*machine.memory));
   if (shares.broker + shares.system > *machine.memory) {
     return settled(std::move(finding), Verdict::fail, way_out + ", or a larger machine");

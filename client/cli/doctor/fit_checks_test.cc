@@ -45,6 +45,21 @@ TEST_F(FitChecksTest, ACapThatLeavesTheSystemTooLittleFails) {
   EXPECT_THAT(finding.way_out, HasSubstr("\"4 GiB\""));
 }
 
+TEST_F(FitChecksTest, ACapTooSmallForTheWorkersFails) {
+  broker_.memory = 64_MiB;
+  EXPECT_EQ(check_memory(machine_, broker_).verdict, Verdict::ok);
+  broker_.workers = 100;
+  const Finding finding = check_memory(machine_, broker_);
+  EXPECT_EQ(finding.verdict, Verdict::fail);
+  EXPECT_THAT(finding.wanted, HasSubstr("120 MiB"));
+  EXPECT_THAT(finding.way_out, HasSubstr("memory.max = \"192 MiB\", or fewer workers"));
+  broker_.memory = 192_MiB;
+  EXPECT_EQ(check_memory(machine_, broker_).verdict, Verdict::ok);
+  broker_.workers = 0;
+  machine_.cores = 512;
+  EXPECT_EQ(check_memory(machine_, broker_).verdict, Verdict::fail);
+}
+
 TEST_F(FitChecksTest, ACapAbovePageCacheIsWarnedOf) {
   broker_.memory = 7_GiB;
   EXPECT_EQ(check_memory(machine_, broker_).verdict, Verdict::ok);
