@@ -168,7 +168,8 @@ TEST(Clocks, AnHourApartABrokerIsAsGoodAsAnother) {
   const auto topic = world.create(1, "t", 3, {{"min.insync.replicas", "3"}});
   ASSERT_TRUE(topic) << topic.error().message();
   const auto leader = [&] { return world.partition(1, *topic).leader.value(); };
-  ASSERT_TRUE(world.until([&] { return leader() > 0; }));
+  const auto serves = [&] { return leader() > 0 && world.node(leader()).partitions().size() == 1; };
+  ASSERT_TRUE(world.until(serves));
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(world.produce(leader(), *topic, "v"));
   world.pass(5s);
   for (const int32_t id : {1, 2, 3}) EXPECT_FALSE(world.fenced(2, id)) << id;
