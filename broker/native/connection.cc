@@ -233,7 +233,8 @@ io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   call.response.set_throttle_ms(throttle_ms(exchange));
   size_t payload = 0;
   for (const auto& slice : exchange.response.slices) payload += slice.length;
-  auto encoded = encode_response(call.response, payload, exchange.response, worker_.buffers(exchange.traffic));
+  auto encoded =
+      encode_response(call.response, payload, exchange.response, worker_.buffers(exchange.traffic));
   if (encoded) co_return;
   if (encoded.error() == Errc::frame_too_large) {
     answer_error(exchange, call.request.correlation_id(), encoded.error());
