@@ -32,12 +32,21 @@ void drop_replicas(PartitionImage& partition, const std::vector<NodeId>& gone) {
   std::erase_if(partition.damaged, is_gone);
 }
 
-void finish_move(PartitionImage& partition, const ElectionRules& rules) {
+void finish_move(const PartitionImage& before, PartitionImage& partition,
+                 const ElectionRules& rules) {
   if (partition.adding.empty() && partition.removing.empty()) return;
   const auto in_sync = [&](NodeId id) { return has(partition.in_sync, id); };
   if (!std::ranges::all_of(partition.adding, in_sync)) return;
   // Whoever stays must have the records before the others go.
   if (!may_go(partition, partition.removing, rules)) return;
+  // Also what the leader commits with one that has left the set in this very step, or when too few
+  // were left: the leader may not have heard of that yet.
+  const bool counted = std::ranges::any_of(partition.removing, [&](NodeId id) {
+    return has(before.in_sync, id) || has(before.eligible, id);
+  });
+  const size_t stay = partition.replicas.size() - partition.removing.size();
+  const size_t least = std::min(static_cast<size_t>(rules.min_in_sync), stay);
+  if (counted && partition.in_sync.size() < least) return;
   const std::vector<NodeId> gone = std::move(partition.removing);
   partition.adding.clear();
   partition.removing.clear();
@@ -161,7 +170,7 @@ PartitionImage settled(const PartitionImage& before, const ElectionRules& rules,
   PartitionImage after = before;
   if (after.in_sync.empty() || after.replicas.empty() || is_settled(before, states)) return after;
   leave_in_sync(after, states);
-  finish_move(after, rules);
+  finish_move(before, after, rules);
   elect(after, rules, states);
   if (after.in_sync != before.in_sync || after.replicas != before.replicas) {
     settle_eligible(before, after, rules);

@@ -61,6 +61,20 @@ TEST_F(MovesTest, TargetsThatCannotTakeAReplicaAreRefused) {
   }
 }
 
+TEST_F(MovesTest, AMoveDoesNotEndWhileTooFewOfThoseThatStayAreInSync) {
+  const ElectionRules two{.min_in_sync = 2};
+  auto begun = *moved(before, nodes({2, 3}), two, states());
+  // 1 goes, 3 came: what the leader commits now, 1 and 3 have.
+  begun.in_sync = nodes({1, 3});
+  ASSERT_TRUE(cluster.set_fenced(1, true));
+  const PartitionImage waits = settled(begun, two, states());
+  EXPECT_EQ(waits.in_sync, nodes({3}));
+  EXPECT_TRUE(has(waits.replicas, NodeId{1}));
+  auto caught_up = waits;
+  caught_up.in_sync = nodes({2, 3});
+  EXPECT_FALSE(has(settled(caught_up, two, states()).replicas, NodeId{1}));
+}
+
 TEST_F(MovesTest, CancelledItHasTheReplicasOfBefore) {
   EXPECT_EQ(move_cancelled(before, rules, states()).error().code(), Errc::invalid_request);
   auto begun = *moved(before, nodes({3, 4}), rules, states());

@@ -15,6 +15,8 @@ constexpr size_t kNamedAtOnce = 4000;
 constexpr size_t kTakenAtOnce = 64;
 /// For what a log begins with to be on the device: who deletes waits for the next fetch.
 constexpr Duration kStartWait = 10ms;
+/// How often a leader hears anew where each replica is.
+constexpr Duration kNameAgain = 3s;
 /// So many failures are what happens while brokers learn of a new leader one after the other.
 constexpr uint32_t kFailuresInPassing = 5;
 
@@ -82,6 +84,7 @@ io::Task<void> ReplicaFetcher::run() {
     take_orders();
     wake_due(ports_.loop.now());
     name_kept_starts();
+    name_all_now_and_then(ports_.loop.now());
     co_await sync_to_name();
     // Everything rests, or there is nothing: no request goes out for it.
     if (followed_.size() == resting_.size() && to_tell_.empty()) {
@@ -152,6 +155,16 @@ void ReplicaFetcher::name_kept_starts() {
     const Offset kept = followed.partition->follower_position().log_start;
     if (kept > followed.named_start && !followed.retry_at) to_name_.insert(*at);
     ++at;
+  }
+}
+
+/// A request over a connection that is dead here may reach the leader late, and tell it of an older
+/// place. Where nothing is written nobody would correct that, and the replica leave the set.
+void ReplicaFetcher::name_all_now_and_then(TimePoint now) {
+  if (now < named_all_ + kNameAgain) return;
+  named_all_ = now;
+  for (const auto& [key, followed] : followed_) {
+    if (!followed.retry_at) to_name_.insert(key);
   }
 }
 

@@ -107,6 +107,7 @@ class ReplicaFetcher {
   io::Task<void> refused(PartitionKey key, Followed& followed, const Answered& answered);
   io::Task<void> sync_to_name();
   void name_kept_starts();
+  void name_all_now_and_then(TimePoint now);
   io::Task<void> sync_one(PartitionKey key);
   void went_well(Followed& followed);
   /// Leaves it alone until then.
@@ -135,6 +136,7 @@ class ReplicaFetcher {
   /// Their logs are not yet known to begin, whatever happens, where the leader's do.
   std::set<PartitionKey> starting_;
   std::set<std::pair<TimePoint, PartitionKey>> resting_;
+  TimePoint named_all_{};
   uint32_t session_epoch_ = 0;
   uint32_t link_failures_ = 0;
 };

@@ -61,6 +61,31 @@ TEST(Replication, AFollowerWhoseDirectoryWentOfflineIsNotWaitedFor) {
   EXPECT_EQ(world.image().damaged, std::vector{NodeId{3}});
 }
 
+TEST(Replication, AFollowerOfWhichItsLeaderHeardWronglyIsHeardAgainThoughNothingIsWritten) {
+  ReplicationWorld world;
+  world.create({1, 2, 3});
+  ASSERT_TRUE(world.produce(1, "one")->good());
+  const auto end_of_2 = [&] {
+    for (const auto& each : world.partition(1)->followers(TimePoint{})) {
+      if (each.node == NodeId{2}) return each.log_end;
+    }
+    return Offset{-1};
+  };
+  ASSERT_TRUE(world.until([&] { return end_of_2() == Offset{1}; }, 1s));
+  // As a request that a dead connection held back would have it.
+  world.partition(1)->follower_fetched({.replica = {.node = NodeId{2}, .broker_epoch = 1},
+                                        .offset = Offset{0},
+                                        .synced_end = Offset{0},
+                                        .log_start = Offset{0},
+                                        .leader_epoch = world.partition(1)->leadership().epoch,
+                                        .last_epoch = {}},
+                                       world.broker(1).machine->executor().worker(0).now());
+  ASSERT_EQ(end_of_2(), Offset{0});
+  EXPECT_TRUE(world.until([&] { return end_of_2() == Offset{1}; }, 5s));
+  world.simulator().run_for(15s);
+  EXPECT_TRUE(world.in_sync_is({1, 2, 3}));
+}
+
 TEST(Replication, FollowersLearnOfTheHighWatermarkSoon) {
   ReplicationWorld world;
   world.create({1, 2, 3});
