@@ -74,8 +74,8 @@ throttle_reads() {
     echo "$device $1" >"$io_group/blkio.throttle.read_bps_device"
   fi
 }
-# Hundredths of seconds that the broker's threads waited for a device, reading (delay accounting); io_uring's own are left out.
-waited() { cat /proc/"$broker"/task/*/stat | grep -v 'iou-' | awk '{ n += $42 } END { print n + 0 }'; }
+# Hundredths of seconds that the broker's workers waited for a device, reading (delay accounting).
+waited() { grep -h '(worker-' /proc/"$broker"/task/*/stat | awk '{ n += $42 } END { print n + 0 }'; }
 
 # measure NAME: latencies of a producer of 20 MB/s and of a reader at its tail, for ten seconds.
 measure() {
@@ -84,7 +84,7 @@ measure() {
   sluice -o json bench latency tail --rate 500 --duration 10s --warm-up 0s >"$dir/tail" &
   sluice -o json bench produce hot --rate 20000 --records 200000 --size 1000 --acks 1 --linger 0 >"$dir/hot"
   wait $!
-  echo "{\"bench\":\"$1\",\"produce_p99_us\":$(field p99_us <"$dir/hot"),\"tail_p99_us\":$(field p99_us <"$dir/tail"),\"waited_for_reads_ms\":$((($(waited) - before) * 10))}"
+  echo "{\"bench\":\"$1\",\"produce_p99_ms\":$(field p99 <"$dir/hot"),\"tail_p99_ms\":$(field p99 <"$dir/tail"),\"waited_for_reads_ms\":$((($(waited) - before) * 10))}"
 }
 
 # A group of 512 MB, reads throttled to 50 MB/s, a scan of 2 GB of old records beside the others: pairs without and with it.

@@ -91,12 +91,13 @@ Result<io::MemoryPlan> fit_memory(SettingsTable<BrokerOptions>::Loaded& loaded) 
 }
 
 void tell_split(const io::MemoryPlan& plan, const std::string& asked, const Logger& log) {
-  const std::string whole = plan.available ? format_size(*plan.available) : "unknown";
-  log.info("memory", {{"memory.max", asked},
-                      {"cap", format_size(plan.cap)},
-                      {"reserve", format_size(plan.reserve)},
-                      {"page_cache", plan.available ? format_size(plan.page_cache()) : "unknown"},
-                      {plan.is_group ? "control_group" : "machine", whole}});
+  const std::string whole = plan.available ? format_rough_size(*plan.available) : "unknown";
+  log.info("memory",
+           {{"memory.max", asked},
+            {"cap", format_rough_size(plan.cap)},
+            {"reserve", format_rough_size(plan.reserve)},
+            {"page_cache", plan.available ? format_rough_size(plan.page_cache()) : "unknown"},
+            {plan.is_group ? "control_group" : "machine", whole}});
 }
 
 /// Runs a node until a signal comes; the process's exit code.

@@ -40,7 +40,7 @@ void load(Node& node) {
 TEST(Memory, AfterALoadLessThanATenthOfTheCapIsUnattributed) {
   if (kOwnAllocator) GTEST_SKIP() << "a sanitizer's own memory would count";
   Node node;
-  node.start({"--set", "memory.bytes=32MiB"});
+  node.start({"--set", "memory.max=32MiB"});
   ASSERT_EQ(node.sluice({"topic", "create", "t", "-p", "6"}).code, 0);
   const json before = memory_of(node);
   load(node);
