@@ -30,9 +30,10 @@ enum class Mutation : uint8_t {
   claim_synced,              ///< what is written counts as synced where a topic flushes
   forget_votes,              ///< the consensus does not write down its votes and terms
   forget_metadata,           ///< the metadata log is written and not synced
+  tell_old_end,              ///< a leader without its session tells where its log ends
 };
 
-inline constexpr std::array<std::string_view, 19> kMutationNames = {
+inline constexpr std::array<std::string_view, 20> kMutationNames = {
     "none",
     "skip_truncation",
     "truncate_to_watermark",
@@ -52,6 +53,7 @@ inline constexpr std::array<std::string_view, 19> kMutationNames = {
     "claim_synced",
     "forget_votes",
     "forget_metadata",
+    "tell_old_end",
 };
 
 #ifdef SLUICE_MUTATIONS

@@ -125,7 +125,9 @@ VotingGroup ControlPlane::voting_group() {
           .promote = [this](NodeId id) { return log_->promote(id); },
           .remove = [this](NodeId id) { return log_->remove(id); },
           .transfer = [this](NodeId id) { return log_->transfer(id); },
-          .directory_of = [this](NodeId id) { return membership_->directory_of(id); }};
+          .directory_of = [this](NodeId id) { return membership_->directory_of(id); },
+          .agreed_at = [this] { return log_->status().agreed_at; },
+          .other_led_at = [this] { return log_->status().other_led_at; }};
 }
 
 void ControlPlane::start_reunion() {

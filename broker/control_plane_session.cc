@@ -90,7 +90,7 @@ io::Task<bool> ControlPlane::beat() {
   if (may_stop_) changed_.notify_all();
   if (!reply) co_return false;
   begin_warm_ups(reply->warm_up);
-  own_.answered(sent, reply->fenced);
+  own_.answered(sent, reply->fenced, reply->agreed_ago);
   keep_lease();
   co_return true;
 }
@@ -113,7 +113,9 @@ io::Task<Result<HeartbeatReply>> ControlPlane::send_beat(NodeId leader, Heartbea
   CO_ASSIGN_OR_RETURN(const auto answer, co_await peers_->call(leader, Purpose::heartbeat,
                                                                std::move(request), {}, deadline));
   const auto& said = answer.header.heartbeat();
-  HeartbeatReply reply{.fenced = said.fenced(), .may_stop = said.may_stop()};
+  HeartbeatReply reply{.fenced = said.fenced(),
+                       .agreed_ago = std::chrono::milliseconds(said.agreed_ms_ago()),
+                       .may_stop = said.may_stop()};
   for (const auto& name : said.warm_up()) {
     if (name.topic_id().size() != Uuid::kSize) continue;
     reply.warm_up.push_back(

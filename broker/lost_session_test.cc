@@ -39,6 +39,13 @@ class LostSession : public ::testing::Test {
     return !produced && produced.error() == Errc::not_leader;
   }
 
+  OffsetAnswer end_told(int32_t at, OffsetQuery::Kind kind) {
+    const std::vector<OffsetQuery> queries = {{.key = {topic, PartitionId{0}}, .kind = kind}};
+    const auto answers = world.on_worker(at, world.node(at).services().list_offsets.list(
+                                                 {}, queries, Isolation::read_uncommitted));
+    return answers.at(0);
+  }
+
   /// Partitions with data for a reader at the beginning.
   size_t partitions_read(int32_t at) {
     MemoryBudget budget("sessions", 1_MiB);
@@ -81,6 +88,37 @@ TEST_F(LostSession, ReadsGoOnWithoutASession) {
   world.pass(2500ms);
   EXPECT_TRUE(refuses(cut, Acks::all));
   EXPECT_EQ(partitions_read(cut), 1U);
+}
+
+TEST_F(LostSession, AControllerThatIsCutOffCountsOnItselfNoLongerThanOthersDo) {
+  const auto controller = [&] {
+    for (const int32_t id : {1, 2, 3}) {
+      if (world.page(id, "/metrics").find("\nsluice_controller 1\n") != std::string::npos) {
+        return id;
+      }
+    }
+    return 0;
+  };
+  const int32_t cut = controller();
+  ASSERT_GT(cut, 0);
+  EXPECT_THAT(world.page(cut, "/metrics"), HasSubstr("\nsluice_acknowledges 1\n"));
+  cut_off(cut);
+  // It leads the metadata until it finds that nobody answers, and hears its own heartbeats.
+  world.pass(1100ms);
+  EXPECT_THAT(world.page(cut, "/metrics"), HasSubstr("\nsluice_acknowledges 0\n"));
+}
+
+TEST_F(LostSession, ALeaderThatIsCutOffTellsNoEndThatMayBeOld) {
+  const int32_t cut = leader();
+  EXPECT_GE(end_told(cut, OffsetQuery::Kind::latest).offset, Offset{1});
+  cut_off(cut);
+  world.pass(2500ms);
+  const OffsetAnswer latest = end_told(cut, OffsetQuery::Kind::latest);
+  ASSERT_TRUE(latest.error);
+  EXPECT_EQ(*latest.error, Errc::not_leader);
+  EXPECT_THAT(std::string(latest.error->message()), HasSubstr("know of a later end"));
+  // What it has of the past is the past of all.
+  EXPECT_EQ(end_told(cut, OffsetQuery::Kind::earliest).offset, Offset{0});
 }
 
 TEST_F(LostSession, WhoWaitsWhenTheSessionEndsIsTold) {

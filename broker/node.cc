@@ -48,7 +48,7 @@ struct Node::Verbs {
                      node.ports_.runtime.random},
         produce(node.table_, &node.control_.lease()),
         fetch(node.table_),
-        list_offsets(node.table_),
+        list_offsets(node.table_, &node.control_.lease()),
         delete_records(node.table_, *node.logs_),
         init_producer(ids),
         metadata(node.store_, node.options_.topics, node.options_.node_id),

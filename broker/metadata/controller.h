@@ -40,6 +40,9 @@ struct ControllerOptions {
 
 struct HeartbeatReply {
   bool fenced = false;
+  /// For how long it is not known whether most of the voters still count on this controller: the
+  /// session lasts only from then.
+  Duration agreed_ago{};
   /// Nothing is led by it any more that another could lead.
   bool may_stop = false;
   /// It is to lead these soon: read in now, its first fetches find them in memory.
@@ -64,7 +67,7 @@ class Controller {
  public:
   using Image = std::shared_ptr<const MetadataImage>;
 
-  /// Every broker gets a first session before it is fenced.
+  /// Every broker gets a first session before it is fenced. See first_session.
   Controller(ControllerOptions options, const TopicOptions& defaults, const MetadataImage& image,
              TimePoint now);
 

@@ -87,9 +87,20 @@ void ControllerDriver::on_role(bool leads, uint64_t term) {
     return;
   }
   const TimePoint now = ports_.control.now();
-  core_ = std::make_unique<Controller>(options_, ports_.defaults, *ports_.store.image(), now);
+  core_ = std::make_unique<Controller>(options_now(now), ports_.defaults, *ports_.store.image(),
+                                       now);
   ports_.log.info("controller begins", {{"term", term}});
   hurry();
+}
+
+/// Where the leader before handed over, no election took its time: whoever it answered a moment ago
+/// counts on a whole session.
+ControllerOptions ControllerDriver::options_now(TimePoint now) const {
+  ControllerOptions options = options_;
+  const TimePoint led = ports_.group.other_led_at ? ports_.group.other_led_at() : TimePoint::min();
+  if (led == TimePoint::min() || now - led >= options.session) return options;
+  options.first_session = std::max(options.first_session, options.session - (now - led));
+  return options;
 }
 
 /// The next decision in a turn of its own: who publishes an image must not be called back.
@@ -194,7 +205,9 @@ Result<> ControllerDriver::check_leads() const {
 io::Task<Result<HeartbeatReply>> ControllerDriver::heartbeat(Heartbeat beat) {
   CO_RETURN_IF_ERROR(check_leads());
   const auto image = ports_.store.image();
-  auto reply = core_->heartbeat(*image, beat, ports_.control.now());
+  const TimePoint now = ports_.control.now();
+  auto reply = core_->heartbeat(*image, beat, now);
+  if (reply && ports_.group.agreed_at) reply->agreed_ago = now - ports_.group.agreed_at();
   // Whoever waits to serve or to stop shall not wait for the next tick too.
   if (reply && (reply->fenced || beat.wants_to_stop || !beat.warmed_up.empty())) hurry();
   co_return reply;

@@ -37,6 +37,10 @@ struct VotingGroup {
   std::function<io::Task<Result<>>(NodeId)> transfer;
   /// Of a member that never registered: the one it was founded with; nothing when nobody knows.
   std::function<std::optional<Uuid>(NodeId)> directory_of = {};
+  /// When most voters are known to have counted on this leader last, and when another leader was
+  /// last heard of here; min() when never.
+  std::function<TimePoint()> agreed_at = {};
+  std::function<TimePoint()> other_led_at = {};
 };
 
 /// Who becomes a voter next: a broker that serves and has nearly all of the log, while there are
@@ -117,6 +121,7 @@ class ControllerDriver {
 
   void fire();
   void hurry();
+  ControllerOptions options_now(TimePoint now) const;
   io::Task<void> run();
   io::Task<void> look_at_learners();
   io::Task<void> promote_one();

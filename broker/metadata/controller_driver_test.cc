@@ -101,8 +101,14 @@ class ControllerDriverTest : public ::testing::Test {
         return io::Task<Result<>>::ready(Result<>{});
       };
     };
-    return {[this] { return state_; }, done("add"), done("promote"), done("remove"),
-            done("transfer"),          directory_of};
+    return {.state = [this] { return state_; },
+            .add_learner = done("add"),
+            .promote = done("promote"),
+            .remove = done("remove"),
+            .transfer = done("transfer"),
+            .directory_of = directory_of,
+            .agreed_at = [this] { return agreed_at_; },
+            .other_led_at = [this] { return other_led_at_; }};
   }
 
   /// Founders' that may not have registered.
@@ -119,6 +125,8 @@ class ControllerDriverTest : public ::testing::Test {
   std::unique_ptr<RaftLog> log_;
   VotingGroup::State state_{.voters = nodes({1}), .learners = {}, .matched = {}, .last = 0};
   std::vector<std::string> asked_;
+  TimePoint agreed_at_{};
+  TimePoint other_led_at_ = TimePoint::min();
   ControllerDriver driver_{{store_, control(), Logger(sink_), defaults_, group()},
                            {.self = NodeId{1}}};
 };
@@ -144,6 +152,28 @@ TEST_F(ControllerDriverTest, UnfencesWhoIsHeardOfAndFencesWhoIsNot) {
   EXPECT_TRUE(fenced(2));
   EXPECT_EQ(partition().leader, NodeId{3});
   EXPECT_EQ(partition().in_sync, nodes({3}));
+}
+
+TEST_F(ControllerDriverTest, AnswersSinceWhenItIsNotKnownToBeAgreedOn) {
+  register_brokers(2);
+  lead();
+  agreed_at_ = control().now() - 300ms;
+  const Duration ago = beat(2)->agreed_ago;
+  EXPECT_GE(ago, 300ms);
+  EXPECT_LT(ago, 310ms);
+}
+
+TEST_F(ControllerDriverTest, AfterAHandOverAllSessionsAreWhole) {
+  register_brokers(2);
+  lead();
+  live(600ms, {1, 2});
+  ASSERT_FALSE(fenced(2));
+  other_led_at_ = control().now();
+  lead();
+  live(800ms, {1});
+  EXPECT_FALSE(fenced(2));
+  live(400ms, {1});
+  EXPECT_TRUE(fenced(2));
 }
 
 TEST_F(ControllerDriverTest, CommitsTheInSyncSetThatALeaderAsksFor) {

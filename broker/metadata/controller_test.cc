@@ -91,6 +91,26 @@ TEST(Controller, WhoHasNotFoldedItsRegistrationStaysFenced) {
   EXPECT_FALSE(cluster.fenced(2));
 }
 
+TEST(Controller, WhoDoesNotKnowThatItWasFencedStaysFenced) {
+  ControlledCluster cluster(2);
+  ASSERT_TRUE(cluster.create(1, {partition_of(nodes({2, 1}))}));
+  const uint64_t known = cluster.image.version;
+  cluster.run(2s, {1});
+  ASSERT_TRUE(cluster.fenced(2));
+  EXPECT_EQ(cluster.partition(1).leader, NodeId{1});
+  // It is heard of again, and takes itself for the leader still.
+  const auto beat = [&](uint64_t applied) {
+    const Heartbeat of_two{NodeId{2}, cluster.epoch_of(2), applied, false};
+    return cluster.core->heartbeat(cluster.image, of_two, cluster.now);
+  };
+  EXPECT_TRUE(beat(known)->fenced);
+  EXPECT_EQ(cluster.tick(), 0);
+  EXPECT_TRUE(cluster.fenced(2));
+  EXPECT_TRUE(beat(cluster.image.version)->fenced);
+  EXPECT_EQ(cluster.tick(), 1);
+  EXPECT_FALSE(cluster.fenced(2));
+}
+
 TEST(Controller, HeartbeatsOfAnEarlierProcessCountForNothing) {
   ControlledCluster cluster(2);
   const uint64_t before = cluster.epoch_of(2);

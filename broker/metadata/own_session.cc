@@ -5,8 +5,8 @@
 
 namespace sluice::broker {
 
-void OwnSession::answered(TimePoint sent, bool fenced) {
-  last_answer_ = std::max(last_answer_, sent);
+void OwnSession::answered(TimePoint sent, bool fenced, Duration agreed_ago) {
+  last_answer_ = std::max(last_answer_, sent - agreed_ago);
   fenced_by_answer_ = fenced;
 }
 

@@ -46,6 +46,14 @@ TEST_F(OwnSessionTest, ALateAnswerToAnEarlierHeartbeatTakesNothingAway) {
   EXPECT_EQ(session_.until(), kStart + 1400ms);
 }
 
+TEST_F(OwnSessionTest, AControllerThatNobodyIsKnownToCountOnExtendsNothing) {
+  follow(image(false));
+  session_.answered(kStart + 400ms, false, 300ms);
+  EXPECT_EQ(session_.until(), kStart + 1100ms);
+  session_.answered(kStart + 600ms, false, 500ms);
+  EXPECT_EQ(session_.until(), kStart + 1100ms);
+}
+
 TEST_F(OwnSessionTest, EndsWhenTheControllerOrTheMetadataSaysSo) {
   follow(image(false));
   session_.answered(kStart, true);

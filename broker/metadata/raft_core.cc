@@ -168,6 +168,11 @@ Result<> RaftCore::transfer(NodeId to) {
   return outcome(sluice_raft_transfer(handle_.get(), engine_id(to)));
 }
 
+Result<> RaftCore::confirm(uint64_t number) {
+  CHECK(number != 0, "0 says that nothing was confirmed");
+  return outcome(sluice_raft_confirm(handle_.get(), number));
+}
+
 Result<> RaftCore::unreachable(NodeId peer) {
   RETURN_IF_ERROR(snapshot_sent(peer, false));
   return outcome(sluice_raft_report_unreachable(handle_.get(), engine_id(peer)));
@@ -216,6 +221,7 @@ Result<std::optional<RaftReady>> RaftCore::ready() {
   ready.messages = taken(from);
   ready.messages_after = taken(from);
   ready.committed = read_entries(from);
+  ready.confirmed = from.number();
   CHECK(from.done(), "both sides of the engine's interface agree");
   return std::optional<RaftReady>(std::move(ready));
 }

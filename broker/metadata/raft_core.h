@@ -57,6 +57,8 @@ struct RaftReady {
   /// They promise what is above: they leave after it is durable.
   std::vector<RaftMessage> messages_after;
   std::vector<WalEntry> committed;
+  /// The latest number of confirm() that most voters have answered; 0: none anew.
+  uint64_t confirmed = 0;
 };
 
 struct KeptEntries {
@@ -112,6 +114,10 @@ class RaftCore {
   Result<Place> propose_change(VotingRole role, NodeId id);
   /// Errors: not_controller; invalid_argument (not another voter).
   Result<> transfer(NodeId to);
+  /// Asks the voters whether they count on this leader, beside the heartbeats; a later ready() has
+  /// the number when most of them did after this call (section 6.4 of Ongaro's thesis). A leader
+  /// that has nothing committed in its term lets it go. Error: not_controller.
+  Result<> confirm(uint64_t number);
   /// What was sent to it last may be lost, a snapshot too.
   Result<> unreachable(NodeId peer);
   /// Of the last snapshot sent to it.

@@ -12,6 +12,8 @@ namespace {
 constexpr KeptEntries kKept{.count = 1000, .bytes = 8_MiB};
 /// Of one kind of warning that anybody can cause.
 constexpr Duration kWarnEvery = 10s;
+/// A session rests on the answers, and is ten times as long.
+constexpr Duration kAgreeEvery = 100ms;
 /// Longer than the election time-out, after which the engine gives a transfer up.
 constexpr Duration kHandOverPause = 1s;
 /// Proposals under way get so much longer when the log is closed.
@@ -161,8 +163,16 @@ io::Task<void> RaftLog::tick_all() {
     if (closed_at_ || failed_) break;
     watch_storage(io::Loop::current()->now());
     check(core_.tick());
+    ask_for_agreement(io::Loop::current()->now());
     pump();
   }
+}
+
+/// The time is the number: what comes back says when it was asked.
+void RaftLog::ask_for_agreement(TimePoint now) {
+  if (!status_.leads || now < next_question_) return;
+  next_question_ = now + kAgreeEvery;
+  check(core_.confirm(static_cast<uint64_t>(now.time_since_epoch().count())));
 }
 
 /// A leader's heartbeats need no disk: it would lead on while nothing it says takes effect here.
@@ -232,6 +242,10 @@ void RaftLog::pump() {
 void RaftLog::work_on(RaftReady ready) {
   send(std::move(ready.messages));
   const auto committed = std::move(ready.committed);
+  if (ready.confirmed != 0) {
+    const TimePoint asked{Duration(static_cast<int64_t>(ready.confirmed))};
+    agreed_at_ = std::max(agreed_at_, asked);
+  }
   storage_->add(std::move(ready));
   if (!failed_) apply(committed);
 }
@@ -301,7 +315,15 @@ void RaftLog::refresh() {
   auto now = core_.status();
   if (!now) return fail_with(now.error());
   const bool other_term = now->term != status_.term || now->leader != status_.leader;
+  const bool led = status_.leads && now->term == status_.term;
   status_ = std::move(*now);
+  if (!status_.leads) {
+    agreed_at_ = TimePoint::min();
+  } else if (!led) {
+    // It acts once something of its term is committed, which most voters agree to after this.
+    agreed_at_ = io::Loop::current()->now();
+    next_question_ = {};
+  }
   leader_.store(status_.leader ? status_.leader->value() : -1, std::memory_order_relaxed);
   if (other_term) wake_proposals();
 }
@@ -349,6 +371,7 @@ io::Task<void> RaftLog::take_snapshot(bool save, bool offer) {
 
 void RaftLog::receive(NodeId from, ByteView message) {
   if (failed_ || closed_at_) return;
+  if (status_.leader == from) other_led_at_ = io::Loop::current()->now();
   const auto taken = core_.step(from, message);
   if (!check(taken)) tell_of_nonsense(from, taken.error());
   pump();
@@ -390,7 +413,9 @@ RaftLog::Status RaftLog::status() const {
           .voters = status_.configuration.voters,
           .learners = status_.configuration.learners,
           .matched = status_.matched,
-          .leads = announced_term_.has_value()};
+          .leads = announced_term_.has_value(),
+          .agreed_at = agreed_at_,
+          .other_led_at = other_led_at_};
 }
 
 io::Task<void> RaftLog::close() {

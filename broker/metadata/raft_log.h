@@ -83,6 +83,12 @@ class RaftLog final : public MetadataLog {
     /// What each has, as its leader knows.
     std::map<NodeId, uint64_t> matched;
     bool leads = false;
+    /// Of a leader: the latest moment at which most voters are known to have counted on it. None of
+    /// them helps to elect another within the shortest election time-out after that, unless the
+    /// leader hands over.
+    TimePoint agreed_at = TimePoint::min();
+    /// When another leader was last heard of here.
+    TimePoint other_led_at = TimePoint::min();
   };
 
   /// Gives the subscriber what is known to be committed: all of it in a group of one. Errors: those
@@ -164,6 +170,7 @@ class RaftLog final : public MetadataLog {
   void fail_with(Error error);
   io::Task<void> tick_all();
   void watch_storage(TimePoint now);
+  void ask_for_agreement(TimePoint now);
   std::vector<NodeId> other_voters() const;
   void tell_of_nonsense(NodeId from, const Error& why);
 
@@ -197,6 +204,9 @@ class RaftLog final : public MetadataLog {
   /// For leader(), from any thread; -1 for nobody.
   std::atomic<int32_t> leader_{-1};
   std::optional<uint64_t> announced_term_;
+  TimePoint agreed_at_ = TimePoint::min();
+  TimePoint next_question_{};
+  TimePoint other_led_at_ = TimePoint::min();
   TimePoint next_warning_{};
   /// What RaftStorage::stuck said last, and what a leader did about it.
   std::atomic<bool> stuck_ = false;

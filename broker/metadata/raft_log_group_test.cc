@@ -49,6 +49,29 @@ TEST(RaftLogGroup, ALeaderIsOneOnlyAfterItAppliedTheFirstEntryOfItsTerm) {
   EXPECT_GE(group.at(*second).applied_when_leading, 4u);
 }
 
+TEST(RaftLogGroup, ALeaderKnowsUntilWhenMostCountedOnIt) {
+  RaftGroup group(21);
+  group.start_all(kAll);
+  const NodeId leader = *group.leader();
+  const auto agreed = [&] { return group.log(leader).status().agreed_at; };
+  group.simulator().run_for(1s);
+  const TimePoint before = group.loop(leader).now();
+  EXPECT_GT(agreed(), before - 250ms);
+  group.cut_off(leader);
+  group.simulator().run_for(400ms);
+  EXPECT_TRUE(group.at(leader).leads);
+  EXPECT_LE(agreed(), before);
+  // One other is most of three.
+  group.heal();
+  const NodeId other = other_than(leader);
+  for (const NodeId id : kAll) {
+    if (id != leader && id != other) group.cut_off(id);
+  }
+  group.simulator().run_for(400ms);
+  EXPECT_TRUE(group.at(leader).leads);
+  EXPECT_GT(agreed(), before);
+}
+
 TEST(RaftLogGroup, AKilledLeaderIsReplacedWithinTwoSecondsAndCatchesUpWhenItComesBack) {
   RaftGroup group(3);
   group.start_all(kAll);

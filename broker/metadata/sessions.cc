@@ -25,7 +25,13 @@ void Sessions::follow(const MetadataImage& image, TimePoint now) {
   for (const BrokerImage& broker : image.brokers) {
     const Session* known = find(broker.id);
     const bool same = known != nullptr && known->epoch == broker.epoch;
-    next[broker.id] = same ? *known : Session{.epoch = broker.epoch, .last = now, .problems = {}};
+    Session& session = next[broker.id];
+    session = same ? *known : Session{.epoch = broker.epoch, .last = now, .problems = {}};
+    if (!broker.fenced) {
+      session.fenced_at = 0;
+    } else if (session.fenced_at == 0) {
+      session.fenced_at = std::max<uint64_t>(image.version, 1);
+    }
   }
   sessions_ = std::move(next);
 }
@@ -57,7 +63,7 @@ bool Sessions::wants_to_stop(NodeId id) const {
 bool Sessions::caught_up(NodeId id, uint64_t epoch) const {
   const Session* session = find(id);
   return session != nullptr && session->heard && session->epoch == epoch &&
-         session->applied >= epoch;
+         session->applied >= std::max(epoch, session->fenced_at);
 }
 
 }  // namespace sluice::broker

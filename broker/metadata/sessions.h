@@ -52,7 +52,8 @@ class Sessions {
 
   bool expired(NodeId id, TimePoint now) const;
   bool wants_to_stop(NodeId id) const;
-  /// It said that it folded its own registration.
+  /// It said that it folded its own registration, and that it was fenced: who does not know would
+  /// take up again what others lead by now.
   bool caught_up(NodeId id, uint64_t epoch) const;
 
  private:
@@ -60,6 +61,8 @@ class Sessions {
     uint64_t epoch = 0;
     TimePoint last;
     uint64_t applied = 0;
+    /// The first version of the metadata in which it was seen fenced; 0: it is not.
+    uint64_t fenced_at = 0;
     bool heard = false;
     bool wants_to_stop = false;
     std::vector<std::string> problems;

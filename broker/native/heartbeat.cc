@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
 #include "broker/native/cluster.h"
 #include "broker/native/wire.h"
 
@@ -7,6 +11,12 @@ namespace {
 /// Of what a broker says of itself, which the controller keeps.
 constexpr size_t kMostProblems = 8;
 constexpr size_t kMostText = 256;
+
+uint32_t rounded_up(Duration duration) {
+  const std::chrono::milliseconds most(std::numeric_limits<uint32_t>::max());
+  const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(duration);
+  return static_cast<uint32_t>(std::min(most, rounded).count());
+}
 
 }  // namespace
 
@@ -31,6 +41,7 @@ io::Task<Result<>> answer_heartbeat(NativeCall& call) {
                       }));
   auto& answer = *call.response.mutable_heartbeat();
   answer.set_fenced(verdict.fenced);
+  answer.set_agreed_ms_ago(rounded_up(verdict.agreed_ago));
   answer.set_may_stop(verdict.may_stop);
   for (const PartitionName& name : verdict.warm_up) {
     auto& to = *answer.add_warm_up();

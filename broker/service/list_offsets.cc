@@ -2,19 +2,36 @@
 
 #include <utility>
 
+#include "base/mutation.h"
 #include "broker/replication/partition_table.h"
+#include "broker/replication/session_lease.h"
+#include "io/loop.h"
 
 namespace sluice::broker {
-namespace {
 
 using Found = Result<storage::TimestampOffset>;
 
-io::Task<Found> find(Partition& partition, OffsetQuery query, Isolation isolation) {
+/// The lease is asked before the end is: what was acknowledged while it held is in this log.
+Result<Offset> ListOffsets::latest(const Partition& partition, Isolation isolation) const {
+  const bool leads = lease_ == nullptr || lease_->holds(io::Loop::current()->now());
+  if (!leads && !mutated(Mutation::tell_old_end)) {
+    return fail(Errc::not_leader,
+                "this broker has lost its session with the controller: another may lead, and know "
+                "of a later end; ask for the metadata anew");
+  }
+  return partition.readable_end(isolation);
+}
+
+io::Task<Found> ListOffsets::find(Partition& partition, OffsetQuery query,
+                                  Isolation isolation) const {
   switch (query.kind) {
     case OffsetQuery::Kind::earliest:
       co_return storage::TimestampOffset{.offset = partition.log().ends().start};
-    case OffsetQuery::Kind::latest:
-      co_return storage::TimestampOffset{.offset = partition.readable_end(isolation)};
+    case OffsetQuery::Kind::latest: {
+      const auto end = latest(partition, isolation);
+      if (!end) co_return fail(end.error());
+      co_return storage::TimestampOffset{.offset = *end};
+    }
     case OffsetQuery::Kind::max_timestamp:
       co_return co_await partition.log().find_max_timestamp();
     case OffsetQuery::Kind::at_time:
@@ -27,8 +44,6 @@ io::Task<Found> find(Partition& partition, OffsetQuery query, Isolation isolatio
   }
   co_return found;
 }
-
-}  // namespace
 
 io::Task<std::vector<OffsetAnswer>> ListOffsets::list(const Principal& /*principal*/,
                                                       std::span<const OffsetQuery> queries,

@@ -35,11 +35,14 @@ struct OffsetAnswer {
 };
 
 /// Offsets by time and the ends of partitions. `latest` is the high watermark, or the last stable
-/// offset for readers of committed records. offset_not_available while a new leader does not know
-/// it.
+/// offset for readers of committed records: never below what anybody acknowledged before the
+/// question. offset_not_available while a new leader does not know it; not_leader without a
+/// session with the controller, since another may lead and acknowledge by then.
 class ListOffsets {
  public:
-  explicit ListOffsets(const PartitionTable& partitions) : partitions_(partitions) {}
+  /// Without a lease it always leads what it leads; both outlive it.
+  explicit ListOffsets(const PartitionTable& partitions, const SessionLease* lease = nullptr)
+      : partitions_(partitions), lease_(lease) {}
 
   /// One answer for each query, in order; `queries` lives until it is done.
   io::Task<std::vector<OffsetAnswer>> list(const Principal& principal,
@@ -47,7 +50,12 @@ class ListOffsets {
                                            Isolation isolation);
 
  private:
+  io::Task<Result<storage::TimestampOffset>> find(Partition& partition, OffsetQuery query,
+                                                  Isolation isolation) const;
+  Result<Offset> latest(const Partition& partition, Isolation isolation) const;
+
   const PartitionTable& partitions_;
+  const SessionLease* const lease_;
 };
 
 }  // namespace sluice::broker

@@ -24,8 +24,8 @@ constexpr size_t kLinesShown = 60;
 
 Witness::Witness(std::string topic, uint32_t partitions)
     : topic_(std::move(topic)),
-      history_([this] { return Clock::now() - begun_; }),
-      acknowledged_ends_(partitions, Offset(0)) {
+      partitions_(partitions),
+      history_([this] { return Clock::now() - begun_; }) {
   // Nothing that befalls the cluster excuses a loss: topics either sync or have two brokers left.
   history_.add_topic(topic_, sim::Promise::synced);
 }
@@ -43,9 +43,6 @@ void Witness::sent(sim::RecordId id, PartitionId partition) {
 void Witness::acknowledged(sim::RecordId id, Offset offset) {
   const std::lock_guard lock(mutex_);
   history_.acknowledged(id, offset);
-  const PartitionId partition = history_.attempts().at(id).place.partition;
-  Offset& end = acknowledged_ends_.at(static_cast<size_t>(partition.value()));
-  end = std::max(end, offset + 1);
   ++acknowledged_count_;
   note_acknowledgement(Clock::now());
 }
@@ -67,21 +64,21 @@ void Witness::saw(const std::string& reader, const client::ConsumedRecord& recor
                record.value.value_or("no value"));
 }
 
-std::vector<Offset> Witness::acknowledged_ends() {
+std::vector<sim::Floor> Witness::floors() {
   const std::lock_guard lock(mutex_);
-  return acknowledged_ends_;
+  std::vector<sim::Floor> floors;
+  for (uint32_t i = 0; i < partitions_; ++i) {
+    floors.push_back(history_.floor(place(PartitionId(static_cast<int32_t>(i)))));
+  }
+  return floors;
 }
 
 void Witness::was_told(const std::string& reader, const std::vector<client::PartitionOffset>& ends,
-                       const std::vector<Offset>& floors) {
+                       const std::vector<sim::Floor>& floors) {
   const std::lock_guard lock(mutex_);
   for (const client::PartitionOffset& end : ends) {
-    history_.was_told(reader, place(end.partition), end.offset);
-    const Offset floor = floors.at(static_cast<size_t>(end.partition.value()));
-    if (end.offset >= floor) continue;
-    history_.violated(reader + " was told that " + place(end.partition).to_string() + " ends at " +
-                      std::to_string(end.offset.value()) + " after everything below " +
-                      std::to_string(floor.value()) + " had been acknowledged");
+    history_.was_told(reader, place(end.partition), end.offset,
+                      floors.at(static_cast<size_t>(end.partition.value())));
   }
 }
 
@@ -208,12 +205,12 @@ void WitnessedReader::run(const std::stop_token& stopping) {
   }
 }
 
-bool WitnessedReader::reaches(const std::vector<Offset>& ends, milliseconds limit) {
+bool WitnessedReader::reaches(const std::vector<sim::Floor>& ends, milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
   const auto is_there = [&] {
     const std::lock_guard lock(mutex_);
     for (size_t i = 0; i < ends.size(); ++i) {
-      if (positions_[PartitionId(static_cast<int32_t>(i))] < ends[i]) return false;
+      if (positions_[PartitionId(static_cast<int32_t>(i))] < ends[i].end) return false;
     }
     return true;
   };
@@ -234,7 +231,7 @@ WitnessedWatcher::WitnessedWatcher(Witness& witness, std::string name,
 void WitnessedWatcher::run(const std::stop_token& stopping) {
   const auto admin = client_->admin();
   while (!stopping.stop_requested()) {
-    const std::vector<Offset> floors = witness_.acknowledged_ends();
+    const std::vector<sim::Floor> floors = witness_.floors();
     const auto ends = admin->list_offsets(witness_.topic(), {client::OffsetSpec::Kind::latest});
     if (ends) {
       witness_.was_told(name_, *ends, floors);
@@ -260,7 +257,7 @@ WitnessedLoad::WitnessedLoad(std::string topic, uint32_t partitions, Open open)
 
 void WitnessedLoad::expect_sound() {
   producers_.clear();
-  const std::vector<Offset> ends = witness_.acknowledged_ends();
+  const std::vector<sim::Floor> ends = witness_.floors();
   for (const auto& reader : readers_) {
     EXPECT_TRUE(reader->reaches(ends, milliseconds(15'000))) << "a reader did not get to the end";
   }

@@ -17,14 +17,13 @@
 namespace sluice::cluster {
 
 /// The history of one topic of a real cluster, written by many threads. What it must keep to is
-/// what simulated runs must (tests/simulated/invariants.h), and besides: nobody is told an end
-/// below what had been acknowledged before he asked.
+/// what simulated runs must (tests/simulated/invariants.h).
 class Witness {
  public:
   Witness(std::string topic, uint32_t partitions);
 
   const std::string& topic() const { return topic_; }
-  uint32_t partitions() const { return static_cast<uint32_t>(acknowledged_ends_.size()); }
+  uint32_t partitions() const { return partitions_; }
   /// A number that no other producer of this history has.
   uint32_t next_producer();
 
@@ -34,10 +33,10 @@ class Witness {
   void failed(sim::RecordId id, const Error& why, bool definite);
   void saw(const std::string& reader, const client::ConsumedRecord& record);
   /// Where each partition must at least end for who asks from now on.
-  std::vector<Offset> acknowledged_ends();
+  std::vector<sim::Floor> floors();
   /// `floors` as they were before the question.
   void was_told(const std::string& reader, const std::vector<client::PartitionOffset>& ends,
-                const std::vector<Offset>& floors);
+                const std::vector<sim::Floor>& floors);
   void note(std::string text);
 
   size_t acknowledged_count();
@@ -61,10 +60,10 @@ class Witness {
   void note_acknowledgement(Clock::time_point now);
 
   const std::string topic_;
+  const uint32_t partitions_;
   const Clock::time_point begun_ = Clock::now();
   std::mutex mutex_;
   sim::History history_;
-  std::vector<Offset> acknowledged_ends_;
   uint32_t producers_ = 0;
   size_t acknowledged_count_ = 0;
   size_t failed_count_ = 0;
@@ -100,7 +99,7 @@ class WitnessedReader {
  public:
   WitnessedReader(Witness& witness, std::string name, std::unique_ptr<client::Client> client);
   /// Whether it got to these ends within `limit`.
-  bool reaches(const std::vector<Offset>& ends, std::chrono::milliseconds limit);
+  bool reaches(const std::vector<sim::Floor>& ends, std::chrono::milliseconds limit);
 
  private:
   void run(const std::stop_token& stopping);

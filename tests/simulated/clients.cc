@@ -228,21 +228,28 @@ io::Task<void> WatcherMachine::work() {
         for (const auto& partition : described->partitions) check(topic.name, partition);
       }
     } else {
-      auto ends = co_await admin_.list_offsets(topic.name, {});
-      if (ends) {
-        for (const auto& end : *ends) {
-          history_.was_told(name(), {topic.name, end.partition}, end.offset);
-        }
-      }
+      co_await ask_ends(topic);
     }
     co_await pause(100ms);
+  }
+}
+
+io::Task<void> WatcherMachine::ask_ends(const TopicPlan& topic) {
+  std::map<PartitionId, Floor> floors;
+  for (int32_t i = 0; i < static_cast<int32_t>(topic.partitions); ++i) {
+    floors[PartitionId(i)] = history_.floor({topic.name, PartitionId(i)});
+  }
+  auto ends = co_await admin_.list_offsets(topic.name, {});
+  if (!ends) co_return;
+  for (const auto& end : *ends) {
+    history_.was_told(name(), {topic.name, end.partition}, end.offset, floors[end.partition]);
   }
 }
 
 void WatcherMachine::check(const std::string& topic, const client::PartitionInfo& partition) {
   if (!partition.problem.empty()) return;
   const Place place{topic, partition.id};
-  history_.was_told(name(), place, partition.high_watermark);
+  history_.was_told(name(), place, partition.high_watermark, {.era = history_.era(topic)});
   const Offset bound = history_.is_synced(topic) ? partition.synced_end : partition.log_end;
   if (partition.high_watermark > bound) {
     history_.violated("the high watermark of " + place.to_string() + " is " +

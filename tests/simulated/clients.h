@@ -133,6 +133,7 @@ class WatcherMachine final : public ClientMachine {
   io::Task<void> work() override;
 
  private:
+  io::Task<void> ask_ends(const TopicPlan& topic);
   void check(const std::string& topic, const client::PartitionInfo& partition);
 
   const std::vector<TopicPlan> topics_;

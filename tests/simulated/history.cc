@@ -76,8 +76,17 @@ void History::settle(RecordId id, Outcome outcome) {
 
 void History::acknowledged(RecordId id, Offset offset) {
   settle(id, Outcome::acknowledged);
-  attempt(id).offset = offset;
-  note(id.to_string() + " acknowledged at " + at(attempt(id).place, offset));
+  Attempt& record = attempt(id);
+  record.offset = offset;
+  note(id.to_string() + " acknowledged at " + at(record.place, offset));
+  const Offset end = std::max(floor(record.place).end, offset + 1);
+  floors_[record.place] = {.end = end, .era = record.era};
+}
+
+Floor History::floor(const Place& place) const {
+  const auto found = floors_.find(place);
+  if (found != floors_.end() && found->second.era == era(place.topic)) return found->second;
+  return {.era = era(place.topic)};
 }
 
 void History::taken(RecordId id) {
@@ -117,10 +126,11 @@ void History::saw(const std::string& reader, const Place& place, Offset offset, 
   sightings_.push_back({reader, place, offset, epoch, *id, era(place.topic)});
 }
 
-void History::was_told(const std::string& reader, const Place& place, Offset high_watermark) {
+void History::was_told(const std::string& reader, const Place& place, Offset high_watermark,
+                       Floor floor) {
   note(reader + " was told that " + place.to_string() + " ends at " +
        std::to_string(high_watermark.value()));
-  marks_.push_back({reader, place, high_watermark, era(place.topic)});
+  marks_.push_back({reader, place, high_watermark, era(place.topic), floor});
 }
 
 void History::found(const Place& place, Offset offset, LeaderEpoch epoch, std::string_view value) {

@@ -76,12 +76,19 @@ struct Sighting {
   uint32_t era = 0;
 };
 
+/// Where a partition ended, at least, when somebody asked for its end.
+struct Floor {
+  Offset end{0};
+  uint32_t era = 0;
+};
+
 /// What somebody was told about a partition's end.
 struct Mark {
   std::string reader;
   Place place;
   Offset high_watermark{0};
   uint32_t era = 0;
+  Floor floor;
 };
 
 /// Everything that clients were promised and shown in a run, and what was done to the cluster
@@ -105,7 +112,10 @@ class History {
   void failed(RecordId id, const Error& why, bool definite);
   void saw(const std::string& reader, const Place& place, Offset offset, LeaderEpoch epoch,
            std::string_view value);
-  void was_told(const std::string& reader, const Place& place, Offset high_watermark);
+  /// The end of what is acknowledged by now.
+  Floor floor(const Place& place) const;
+  /// `floor` as it was before the question.
+  void was_told(const std::string& reader, const Place& place, Offset high_watermark, Floor floor);
   /// A record of the log as it is when all is over; in the order of the offsets.
   void found(const Place& place, Offset offset, LeaderEpoch epoch, std::string_view value);
 
@@ -146,6 +156,7 @@ class History {
   const std::function<Duration()> now_;
   std::map<std::string, Promise> topics_;
   std::map<RecordId, Attempt> attempts_;
+  std::map<Place, Floor> floors_;
   std::vector<Sighting> sightings_;
   std::vector<Mark> marks_;
   std::map<Place, std::vector<Sighting>> log_;

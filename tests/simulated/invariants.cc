@@ -163,6 +163,10 @@ void check_readers(const History& history, Broken& broken) {
                        std::to_string(mark.high_watermark.value()) + " for " + mark.reader);
     }
     before = &mark;
+    if (mark.era != mark.floor.era || mark.high_watermark >= mark.floor.end) continue;
+    broken.push_back(mark.reader + " was told that " + mark.place.to_string() + " ends at " +
+                     std::to_string(mark.high_watermark.value()) + " after everything below " +
+                     std::to_string(mark.floor.end.value()) + " had been acknowledged");
   }
 }
 

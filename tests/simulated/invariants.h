@@ -19,6 +19,8 @@ namespace sluice::sim {
 ///   power cut ends both the epoch and what was not synced.
 /// - A reader gets offset after offset and its high watermark never goes back; without syncs only
 ///   until a power cut.
+/// - Nobody is told an end below what had been acknowledged before he asked, by whomever; the same
+///   power cuts excuse it.
 /// - A record that was refused is nowhere.
 std::vector<std::string> broken_invariants(const History& history);
 

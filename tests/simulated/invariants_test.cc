@@ -43,7 +43,7 @@ TEST_F(InvariantsTest, HoldForAnOrderlyRun) {
     see({0, i}, kSynced, i);
     find({0, i}, kSynced, i);
   }
-  history_.was_told("watcher", kSynced, Offset(3));
+  history_.was_told("watcher", kSynced, Offset(3), {});
   EXPECT_THAT(broken(), IsEmpty());
 }
 
@@ -117,12 +117,26 @@ TEST_F(InvariantsTest, FindAReaderThatSkips) {
 }
 
 TEST_F(InvariantsTest, FindAHighWatermarkThatGoesBack) {
-  history_.was_told("watcher", kSynced, Offset(3));
-  history_.was_told("watcher", kCached, Offset(3));
+  history_.was_told("watcher", kSynced, Offset(3), {});
+  history_.was_told("watcher", kCached, Offset(3), {});
   history_.begin_era();
-  history_.was_told("watcher", kSynced, Offset(2));
-  history_.was_told("watcher", kCached, Offset(2));
+  history_.was_told("watcher", kSynced, Offset(2), {});
+  history_.was_told("watcher", kCached, Offset(2), {});
   EXPECT_THAT(broken(), ElementsAre(HasSubstr("of synced-0 went from 3 to 2 for watcher")));
+}
+
+TEST_F(InvariantsTest, FindAnEndOfLongAgo) {
+  acknowledge({0, 0}, kSynced, 0);
+  find({0, 0}, kSynced, 0);
+  acknowledge({0, 1}, kCached, 0);
+  const Floor synced = history_.floor(kSynced);
+  const Floor cached = history_.floor(kCached);
+  history_.begin_era();
+  history_.was_told("watcher", kSynced, Offset(0), synced);
+  history_.was_told("watcher", kCached, Offset(0), cached);
+  history_.was_told("other", kCached, Offset(0), history_.floor(kCached));
+  EXPECT_THAT(broken(), ElementsAre("watcher was told that synced-0 ends at 0 after everything "
+                                    "below 1 had been acknowledged"));
 }
 
 TEST_F(InvariantsTest, FindARefusedRecord) {

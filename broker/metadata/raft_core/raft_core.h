@@ -41,6 +41,8 @@ int32_t sluice_raft_propose(SluiceRaft* raft, const uint8_t* data, size_t length
 /* kind: 0 makes a voter, 1 a learner, 2 neither. */
 int32_t sluice_raft_propose_change(SluiceRaft* raft, uint64_t kind, uint64_t id, uint64_t* place);
 int32_t sluice_raft_transfer(SluiceRaft* raft, uint64_t to);
+/* A leader asks the voters whether they count on it; ready() says when most did. Not 0. */
+int32_t sluice_raft_confirm(SluiceRaft* raft, uint64_t number);
 int32_t sluice_raft_report_unreachable(SluiceRaft* raft, uint64_t id);
 /* Owed for every message marked as a snapshot: the peer is sent nothing else before. */
 int32_t sluice_raft_report_snapshot(SluiceRaft* raft, uint64_t id, bool arrived);

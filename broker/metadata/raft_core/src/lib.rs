@@ -116,6 +116,7 @@ simple_calls! {
     sluice_raft_hold => hold(held: bool);
     sluice_raft_campaign => campaign();
     sluice_raft_transfer => transfer(to: u64);
+    sluice_raft_confirm => confirm(number: u64);
     sluice_raft_report_unreachable => report_unreachable(id: u64);
     sluice_raft_report_snapshot => report_snapshot(id: u64, arrived: bool);
     sluice_raft_persisted => persisted(number: u64);

@@ -7,7 +7,7 @@ use raft::eraftpb::{
     ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, HardState,
     Message, MessageType, Snapshot, SnapshotMetadata,
 };
-use raft::{Config, RawNode, SnapshotStatus, StateRole, Storage};
+use raft::{Config, RawNode, ReadState, SnapshotStatus, StateRole, Storage};
 
 use crate::check;
 use crate::flat::{Reader, Writer};
@@ -94,6 +94,15 @@ fn write_messages(to: &mut Writer, messages: &[Message]) {
         to.number((message.get_msg_type() == MessageType::MsgSnapshot) as u64);
         to.bytes(&message.write_to_bytes().expect("a message of ours encodes"));
     }
+}
+
+fn latest_confirmed(states: &[ReadState]) -> u64 {
+    let number = |state: &ReadState| state.request_ctx[..].try_into().map(u64::from_le_bytes);
+    states
+        .iter()
+        .filter_map(|state| number(state).ok())
+        .max()
+        .unwrap_or(0)
 }
 
 impl Node {
@@ -271,6 +280,15 @@ impl Node {
         Code::Ok
     }
 
+    /// One at a time of each number; without an entry of its term a leader lets it go.
+    pub fn confirm(&mut self, number: u64) -> Code {
+        if !self.leads() {
+            return Code::NotLeader;
+        }
+        self.raw.read_index(number.to_le_bytes().to_vec());
+        Code::Ok
+    }
+
     pub fn report_unreachable(&mut self, id: u64) -> Code {
         self.raw.report_unreachable(id);
         Code::Ok
@@ -288,7 +306,7 @@ impl Node {
 
     /// Appends nothing when there is nothing to do. Otherwise: number, flags (1 must sync, 2 hard
     /// state, 4 snapshot), those two, entries, messages for now, messages for after it is durable,
-    /// committed entries.
+    /// committed entries, the latest number that is confirmed or 0.
     pub fn ready(&mut self, out: &mut Writer) -> Code {
         if !self.raw.has_ready() {
             return Code::Ok;
@@ -338,6 +356,7 @@ impl Node {
         write_messages(out, &now);
         write_messages(out, &after);
         write_entries(out, ready.committed_entries());
+        out.number(latest_confirmed(&ready.take_read_states()));
         self.written.push_back((ready.number(), term));
         self.raw.advance_append_async(ready);
         Code::Ok
