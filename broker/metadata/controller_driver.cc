@@ -87,8 +87,8 @@ void ControllerDriver::on_role(bool leads, uint64_t term) {
     return;
   }
   const TimePoint now = ports_.control.now();
-  core_ = std::make_unique<Controller>(options_now(now), ports_.defaults, *ports_.store.image(),
-                                       now);
+  core_ =
+      std::make_unique<Controller>(options_now(now), ports_.defaults, *ports_.store.image(), now);
   ports_.log.info("controller begins", {{"term", term}});
   hurry();
 }
