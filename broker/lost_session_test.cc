@@ -41,8 +41,8 @@ class LostSession : public ::testing::Test {
 
   OffsetAnswer end_told(int32_t at, OffsetQuery::Kind kind) {
     const std::vector<OffsetQuery> queries = {{.key = {topic, PartitionId{0}}, .kind = kind}};
-    const auto answers = world.on_worker(at, world.node(at).services().list_offsets.list(
-                                                 {}, queries, Isolation::read_uncommitted));
+    const auto answers = world.on_worker(
+        at, world.node(at).services().list_offsets.list({}, queries, Isolation::read_uncommitted));
     return answers.at(0);
   }
 
