@@ -60,14 +60,18 @@ int64_t resident_by_cachestat(int descriptor, uint64_t position, uint64_t length
   return static_cast<int64_t>(end > position ? std::min(end - position, length) : 0);
 }
 
+/// A page that is not there, or whose read is under way, says so: what lies behind the last that
+/// did not is not counted.
 int64_t resident_by_probes(int descriptor, uint64_t position, uint64_t length) {
   const uint64_t end = position + length;
+  uint64_t sure = position;
   for (uint64_t at = position; at < end;) {
     std::byte byte{};
     const iovec part{&byte, 1};
     const ssize_t count = preadv2(descriptor, &part, 1, static_cast<off_t>(at), RWF_NOWAIT);
     if (count < 0 && errno != EAGAIN) return -errno;
-    if (count <= 0) return static_cast<int64_t>(at - position);
+    if (count <= 0) return static_cast<int64_t>(sure - position);
+    sure = std::min((at / kPage + 1) * kPage, end);
     if (at == end - 1) break;
     at = std::min((at / kProbeStep + 1) * kProbeStep, end - 1);
   }
@@ -87,7 +91,9 @@ int64_t resident(int descriptor, uint64_t position, uint64_t length) {
   length = std::min(length, size - position);
   if (!cachestat_refused.load(std::memory_order_relaxed)) {
     const int64_t bytes = resident_by_cachestat(descriptor, position, length);
-    if (bytes >= 0) return bytes;
+    // It counts pages too that are still being read, for which a sendfile would wait.
+    if (bytes > 0) return resident_by_probes(descriptor, position, static_cast<uint64_t>(bytes));
+    if (bytes == 0) return 0;
     if (bytes == -ENOSYS) cachestat_refused.store(true, std::memory_order_relaxed);
   }
   return resident_by_probes(descriptor, position, length);

@@ -8,6 +8,12 @@
 #include "io/loop.h"
 
 namespace sluice::storage {
+namespace {
+
+/// Pages that were used so recently are not the ones that the system gives up.
+constexpr Duration kStaysWarm = 1s;
+
+}  // namespace
 
 MappedIndex::MappedIndex(std::shared_ptr<SegmentFile> file, FileCache& cache, Options options)
     : file_(std::move(file)),
@@ -23,6 +29,11 @@ bool MappedIndex::mapped_enough(const State& state) const {
          (state.mapped && state.mapped->mapped_length() >= state.in_file * options_.entry_size);
 }
 
+bool MappedIndex::ready(const State& state) const {
+  if (!mapped_enough(state)) return false;
+  return state.in_file == 0 || io::Loop::current()->now() < state.warm_until;
+}
+
 MappedIndex::View MappedIndex::view_of(const State& state) const {
   View view;
   view.entry_size_ = options_.entry_size;
@@ -36,7 +47,7 @@ MappedIndex::View MappedIndex::view_of(const State& state) const {
 io::Task<Result<MappedIndex::View>> MappedIndex::view() {
   {
     auto state = state_.lock();
-    if (mapped_enough(*state)) {
+    if (ready(*state)) {
       mark_used();
       return io::Task<Result<View>>::ready(view_of(*state));
     }
@@ -47,10 +58,14 @@ io::Task<Result<MappedIndex::View>> MappedIndex::view() {
 io::Task<Result<MappedIndex::View>> MappedIndex::map() {
   for (;;) {
     CO_ASSIGN_OR_RETURN(auto file, co_await file_->open());
+    CO_RETURN_IF_ERROR(co_await warm(*file));
     size_t length = 0;
     {
       auto state = state_.lock();
-      if (mapped_enough(*state)) co_return view_of(*state);
+      if (mapped_enough(*state)) {
+        mark_used();
+        co_return view_of(*state);
+      }
       // A sealed index has no tail and grows no more: it maps what there is.
       length = state->tail ? std::max(options_.max_bytes, state->in_file * options_.entry_size)
                            : state->in_file * options_.entry_size;
@@ -66,6 +81,15 @@ io::Task<Result<MappedIndex::View>> MappedIndex::map() {
     cache_.opened(*this);
     co_return view;
   }
+}
+
+/// An error here would be a SIGBUS at the first look through the map.
+io::Task<Result<>> MappedIndex::warm(io::File& file) {
+  const uint64_t bytes = state_.lock()->in_file * options_.entry_size;
+  CO_ASSIGN_OR_RETURN(const uint64_t there, file.resident(0, bytes));
+  if (there < bytes) CO_RETURN_IF_ERROR(co_await file.read_ahead(there, bytes - there));
+  state_.lock()->warm_until = io::Loop::current()->now() + kStaysWarm;
+  co_return Result<>{};
 }
 
 void MappedIndex::append(ByteView entry) {

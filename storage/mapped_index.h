@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/guarded.h"
+#include "base/time.h"
 #include "io/disk.h"
 #include "storage/file_cache.h"
 #include "storage/segment_file.h"
@@ -73,7 +74,8 @@ class MappedIndex final : public Evictable {
     std::shared_ptr<const Tail> tail_;
   };
 
-  /// Ready at once unless the file has to be mapped.
+  /// Ready at once unless the file has to be mapped, or has left the page cache: then it is read
+  /// into it first, away from the caller's thread, which would wait for the device in each fault.
   io::Task<Result<View>> view();
 
   // The writer's side.
@@ -101,9 +103,13 @@ class MappedIndex final : public Evictable {
     std::shared_ptr<io::MappedFile> mapped;
     std::shared_ptr<Tail> tail;
     size_t in_file = 0;
+    /// Until then the file is taken to be in the page cache.
+    TimePoint warm_until = TimePoint::min();
   };
   void replace_tail(std::shared_ptr<Tail> tail, size_t in_file);
   io::Task<Result<View>> map();
+  io::Task<Result<>> warm(io::File& file);
+  bool ready(const State& state) const;
   View view_of(const State& state) const;
   bool mapped_enough(const State& state) const;
   size_t tail_limit() const { return kTailBytes / options_.entry_size * options_.entry_size; }

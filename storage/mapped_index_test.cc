@@ -90,6 +90,24 @@ TEST_F(IndexTest, IsMappedAgainAfterItWasEvicted) {
   EXPECT_EQ((*run(index.view()))[599].position, 599'000u);
 }
 
+TEST_F(IndexTest, IsBackInThePageCacheBeforeAnybodyLooksAtIt) {
+  const auto at = file();
+  OffsetIndex index(at, cache_, Offset(100), 64_KiB, 0);
+  fill(index, 600);
+  ASSERT_TRUE(run(index.entries().seal(io::Lane::hot)));
+  ASSERT_TRUE(run(index.view()));
+  const auto opened = *run(at->open());
+  opened->drop_cache(0, 4800);
+  ASSERT_LT(*opened->resident(0, 4800), 4800u);
+  simulator_.run_for(2s);
+  // The device fails: a look through the map would end the process.
+  node_.disk().fail_all(sim::DiskOp::read_ahead, Errc::disk_failed);
+  EXPECT_EQ(run(index.view()).error().code(), Errc::disk_failed);
+  node_.disk().set_fault({});
+  EXPECT_EQ((*run(index.view()))[599].position, 599'000u);
+  EXPECT_EQ(*opened->resident(0, 4800), 4800u);
+}
+
 TEST_F(IndexTest, TimeIndexFindsTheLastEntryBefore) {
   TimeIndex index(file(), cache_, Offset(0), 64_KiB, 0);
   for (int i = 0; i < 300; ++i) {

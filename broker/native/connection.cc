@@ -221,15 +221,16 @@ bool is_never_delayed(Request::RequestCase request) { return request >= Request:
 io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   Exchange& exchange = call.exchange;
   if (call.payload.empty() && exchange.frame.size() <= kForgottenBytes) exchange.release_frame();
-  const bool delayed = !is_peer() && !is_never_delayed(call.request.request_case());
-  if (delayed) exchange.delay = worker_.pressure().request_delay;
-  if (exchange.delay > Duration{0}) worker_.count_delayed(false);
+  const bool is_hello = call.request.request_case() == Request::kHello;
+  if (!is_hello) delay(call);
   if (!keeps_order(call.request.request_case())) exchange.release_order();
   if (auto result = co_await answer(call); !result) {
     exchange.response.slices.clear();
     call.response.clear_response();
     put_error(*call.response.mutable_error(), result.error());
   }
+  // Only now it is known whether a broker says it, whose next request is a heartbeat.
+  if (is_hello) delay(call);
   call.response.set_throttle_ms(throttle_ms(exchange));
   size_t payload = 0;
   for (const auto& slice : exchange.response.slices) payload += slice.length;
@@ -241,6 +242,14 @@ io::Task<void> NativeConnection::dispatch(NativeCall& call) {
   } else {
     reject(exchange, call.request.correlation_id(), encoded.error());
   }
+}
+
+void NativeConnection::delay(NativeCall& call) const {
+  if (is_peer() || is_never_delayed(call.request.request_case())) return;
+  const Duration delay = worker_.pressure().request_delay;
+  if (delay == Duration{0}) return;
+  call.exchange.delay = delay;
+  worker_.count_delayed(false);
 }
 
 void NativeConnection::answer_error(Exchange& exchange, uint64_t correlation_id, const Error& why) {

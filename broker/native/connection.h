@@ -58,6 +58,8 @@ class NativeConnection final : public Protocol {
   bool is_peer() const { return broker_ && broker_->of_ours; }
   io::Task<void> answer_any(Exchange& exchange, ByteView header, MutableBytes payload);
   io::Task<void> dispatch(NativeCall& call);
+  /// What a client bears while memory is short.
+  void delay(NativeCall& call) const;
   Result<> check(const native::RequestHeader& request, ByteView payload) const;
 
   const NativeFrontEnd& front_end_;
