@@ -55,13 +55,18 @@ std::vector<std::string> environment() {
   return variables;
 }
 
-/// The other half is left to connections and to files in use that the cache has closed.
-void bound_open_files(size_t& max_open_files, const Logger& log) {
-  const size_t limit = io::raise_descriptor_limit();
-  if (max_open_files <= limit / 2) return;
-  log.warning("files.open.max is bounded by half of what the system lets this process open",
-              {{"files.open.max", max_open_files}, {"in_force", limit / 2}, {"limit", limit}});
-  max_open_files = limit / 2;
+/// To half of what the system allows: the other half is left to connections, to the allocator, and
+/// to what is in use though the cache has closed it.
+void bound(size_t& most, std::string_view key, size_t limit, const Logger& log) {
+  if (most <= limit / 2) return;
+  log.warning("a limit is bounded by half of what the system lets this process have",
+              {{"key", key}, {"configured", most}, {"in_force", limit / 2}, {"limit", limit}});
+  most = limit / 2;
+}
+
+void bound_by_system(storage::LogSetOptions& options, const Logger& log) {
+  bound(options.max_open_files, "files.open.max", io::raise_descriptor_limit(), log);
+  bound(options.max_index_maps, "index.maps.max", io::map_limit(), log);
 }
 
 /// The line that supervisors and scripts wait for.
@@ -105,7 +110,7 @@ int run(BrokerOptions options, const io::MemoryPlan& plan) {
   const io::SystemClock clock;
   StreamSink sink(clock, STDERR_FILENO, options.log_format);
   const Logger log(sink, options.log_level);
-  bound_open_files(options.storage.max_open_files, log);
+  bound_by_system(options.storage, log);
   io::System system(options.system);
   if (!system.uring_refusal().empty()) {
     log.warning("io_uring is refused; file work goes to a thread pool",

@@ -179,6 +179,14 @@ void add_storage(Table& table) {
             "Files kept open; more are opened again when they are needed. At most half of what the "
             "system lets the process open (the hard limit of ulimit -n).",
             between(64, 1'000'000));
+  table.add("index.maps.max", member<storage, &LogSetOptions::max_index_maps>(),
+            "Indexes mapped at once; others are mapped when they are looked at. At most half of "
+            "what the system lets the process map (vm.max_map_count).",
+            between(64, 10'000'000));
+  table.add("index.maps.bytes", member<storage, &LogSetOptions::max_mapped_index_bytes>(),
+            "Most of the indexes that is mapped at once, by what their files hold. It is page "
+            "cache, which the system takes back when it is short.",
+            between(1_MiB, 1024_GiB));
   table.add("recovery.parallel", member<storage, &LogSetOptions::recovery_parallelism>(),
             "Partitions recovered at once after an unclean stop.", between(1, 1024));
   table.add("checkpoint.interval.ms", member<storage, &LogSetOptions::checkpoint_interval>(),

@@ -7,11 +7,10 @@
 namespace sluice::io::page_cache {
 
 /// How many bytes of the open file from `position` on, up to `length` and the file's end, are in
-/// memory without a gap, and can be read without waiting. By cachestat(2), exact to the page, and
-/// then, because that counts pages whose read is under way, by reads that must not wait (preadv2
-/// RWF_NOWAIT) of a byte each 64 KiB; where the kernel has or allows no cachestat by these alone,
-/// which misses smaller gaps. mincore(2) is no way: it wants a map, and tells only of pages that
-/// this process could write. -errno on failure.
+/// memory without a gap, and can be read without waiting. By cachestat(2), cheap but counting pages
+/// whose read is under way, and what that finds by mincore(2), which wants a map for the moment.
+/// mincore tells nothing of files that are not this process's: of those reads that must not wait
+/// (preadv2 RWF_NOWAIT) look at a byte each 64 KiB, which misses smaller gaps. -errno on failure.
 int64_t resident(int descriptor, uint64_t position, uint64_t length);
 
 /// Reads a range into memory and returns when it is there (or dropped again already). Blocks; keeps

@@ -14,6 +14,8 @@
 
 #include <time.h>
 
+#include "io/system_files.h"
+
 namespace sluice::io {
 namespace {
 
@@ -46,6 +48,13 @@ size_t raise_descriptor_limit() {
   const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return before;
   return limit.rlim_cur;
+}
+
+size_t map_limit() {
+  constexpr size_t kOfLinux = 65'530;
+  const auto text = SystemFiles().read("/proc/sys/vm/max_map_count");
+  const size_t limit = text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
+  return limit == 0 ? kOfLinux : limit;
 }
 
 void catch_interrupts() {

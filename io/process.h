@@ -19,6 +19,9 @@ std::optional<std::string> environment_variable(const std::string& name);
 /// Raises the soft limit on open descriptors to the hard one; the limit then in force.
 size_t raise_descriptor_limit();
 
+/// How many areas of memory this process may map (vm.max_map_count).
+size_t map_limit();
+
 /// From now on SIGINT and SIGTERM only set a flag, the first time; the second ends the process as
 /// if nobody caught it. A read that waits in InputStream is broken off. Writing to a closed pipe
 /// becomes an error.

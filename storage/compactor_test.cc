@@ -167,6 +167,7 @@ struct Rig {
     return {.disk = node.disk(),
             .clock = node.clock(),
             .files = files,
+            .maps = maps,
             .memory = memory,
             .log = Logger(sink),
             .before_truncation = {},
@@ -184,6 +185,7 @@ struct Rig {
   sim::SimNode& node;
   NullSink sink;
   FileCache files{64};
+  FileCache maps{64};
   MemoryBudget memory{"test", 64_MiB};
   LogParams params;
 };

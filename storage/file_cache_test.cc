@@ -1,5 +1,8 @@
 #include "storage/file_cache.h"
 
+#include <deque>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -47,6 +50,33 @@ TEST_F(FileCacheTest, ShrinksWhenAskedAndOpensAgainWhatIsUsed) {
   EXPECT_EQ(cache_.shrink_to(1), 0u);
   for (const auto& each : files) EXPECT_TRUE(run(each->open()));
   EXPECT_EQ(cache_.open(), 4u);
+}
+
+TEST_F(FileCacheTest, KeepsNoMoreBytesThanTheLimit) {
+  struct Held final : Evictable {
+    explicit Held(FileCache& by) : cache(by) {}
+    ~Held() override { cache.forget(*this); }
+    std::shared_ptr<const void> evict() override { return std::exchange(what, nullptr); }
+    FileCache& cache;
+    std::shared_ptr<const void> what = std::make_shared<int>(0);
+  };
+  FileCache maps(100, 1000);
+  std::deque<Held> held;
+  for (int i = 0; i < 20; ++i) {
+    maps.opened(held.emplace_back(maps), 300);
+    EXPECT_LE(maps.bytes(), 1000u);
+  }
+  EXPECT_EQ(maps.open(), 3u);
+  EXPECT_TRUE(held.back().what) << "who was opened last is in use";
+  // One that is larger than all may be stays alone.
+  maps.opened(held.emplace_back(maps), 5000);
+  EXPECT_EQ(maps.open(), 1u);
+  maps.grew(held.back(), 5100);
+  EXPECT_EQ(maps.bytes(), 5100u);
+  maps.grew(held.front(), 100);
+  EXPECT_EQ(maps.bytes(), 5100u) << "that one is closed";
+  held.pop_back();
+  EXPECT_EQ(maps.bytes(), 0u);
 }
 
 TEST_F(FileCacheTest, AFileInUseStaysOpenForItsUser) {

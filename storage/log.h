@@ -107,6 +107,8 @@ struct LogPorts {
   io::Disk& disk;
   const Clock& clock;
   FileCache& files;
+  /// Of indexes.
+  FileCache& maps;
   /// What producer state, and batches while they are inflated, are charged to.
   MemoryBudget& memory;
   Logger log;

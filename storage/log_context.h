@@ -20,6 +20,7 @@ struct LogContext {
         directory(params.directory),
         space{.disk = ports.disk,
               .files = ports.files,
+              .maps = ports.maps,
               .folder = params.directory + "/" + params.partition.folder()} {}
 
   const LogPorts ports;

@@ -81,6 +81,7 @@ class LogWorld {
     return {.disk = node_.disk(),
             .clock = node_.runtime().clock,
             .files = files_,
+            .maps = maps_,
             .memory = memory_,
             .log = Logger(sink_),
             .before_truncation = {},
@@ -194,6 +195,7 @@ class LogWorld {
   sim::Simulator simulator_;
   sim::SimNode& node_;
   FileCache files_{64};
+  FileCache maps_{64};
   MemoryBudget memory_{"test", 64_MiB};
   NullSink sink_;
   std::vector<std::string> offline_;

@@ -25,12 +25,16 @@ Error none_such(const TopicPartition& partition) {
   return {Errc::not_found, "there is no log of " + partition.folder()};
 }
 
+constexpr std::string_view kMaps = "index_maps";
+constexpr std::string_view kMappedBytes = "index_mapped_bytes";
+
 }  // namespace
 
 LogSetState::LogSetState(LogSetPorts to, LogSetOptions chosen)
     : ports(std::move(to)),
       options(std::move(chosen)),
       files(options.max_open_files),
+      maps(options.max_index_maps, options.max_mapped_index_bytes),
       producer_memory(ports.memory.child("producer_state", ports.memory.cap() / 8)),
       compaction_memory(
           ports.memory.child("compaction", options.compaction_map_bytes + kCompactionBuffers)),
@@ -40,13 +44,25 @@ LogSetState::LogSetState(LogSetPorts to, LogSetOptions chosen)
                  .clock = ports.runtime.clock,
                  .memory = compaction_memory,
                  .log = ports.log},
-                options.compaction_map_bytes) {}
+                options.compaction_map_bytes) {
+  ports.metrics.gauge(kMaps, "Index files that are mapped.", {},
+                      [this] { return static_cast<double>(maps.open()); });
+  ports.metrics.gauge(kMappedBytes, "What the mapped index files hold; how much of it is resident "
+                      "is the page cache's.", {},
+                      [this] { return static_cast<double>(maps.bytes()); });
+}
+
+LogSetState::~LogSetState() {
+  ports.metrics.drop_gauge(kMaps, {});
+  ports.metrics.drop_gauge(kMappedBytes, {});
+}
 
 LogPorts LogSetState::log_ports(DataDirectory& directory, const TopicPartition& partition) {
   return {
       .disk = directory.disk(),
       .clock = ports.runtime.clock,
       .files = files,
+      .maps = maps,
       .memory = producer_memory,
       .log = ports.log,
       .executor = &ports.runtime.executor,
@@ -248,7 +264,10 @@ void LogSet::check(const TopicPartition& partition, Offset from) {
   if (auto log = state_->table.find(partition)) state_->background->check(std::move(log), from);
 }
 
-void LogSet::give_up_idle_files() { state_->files.shrink_to(state_->files.limit() * 7 / 10); }
+void LogSet::give_up_idle_files() {
+  state_->files.shrink_to(state_->files.limit() * 7 / 10);
+  state_->maps.shrink_to(state_->maps.limit() * 7 / 10);
+}
 
 void LogSet::start() { state_->background->start(); }
 

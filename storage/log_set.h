@@ -22,6 +22,9 @@ struct LogSetOptions {
   std::vector<std::string> directories;
   io::LaneOptions lanes;
   size_t max_open_files = 10000;
+  /// Indexes that are mapped at once, by number and by what their files hold.
+  size_t max_index_maps = 32'000;
+  size_t max_mapped_index_bytes = 1_GiB;
   size_t recovery_parallelism = 4;
   std::chrono::milliseconds checkpoint_interval = std::chrono::seconds(5);
   std::chrono::milliseconds retention_interval = std::chrono::minutes(5);
@@ -135,7 +138,7 @@ class LogSet {
   /// counts. Before close(), once. See LogSetOptions::stop_must_be_known.
   io::Task<void> stop_is_known();
 
-  /// Memory is short: closes files and maps that are not in use, down to 70 % of max_open_files.
+  /// Memory is short: closes files and maps that are not in use, down to 70 % of what may be open.
   void give_up_idle_files();
   /// Stops background work, flushes all, writes checkpoints and clean-shutdown markers, lets go of
   /// the directories. The first error; a directory with one gets no marker. Once, when nobody

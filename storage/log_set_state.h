@@ -19,6 +19,7 @@ namespace sluice::storage {
 /// What a LogSet is made of. Stays where it is: the parts point to each other.
 struct LogSetState {
   LogSetState(LogSetPorts to, LogSetOptions chosen);
+  ~LogSetState();
   LogSetState(const LogSetState&) = delete;
   LogSetState& operator=(const LogSetState&) = delete;
 
@@ -40,6 +41,7 @@ struct LogSetState {
   const LogSetPorts ports;
   const LogSetOptions options;
   FileCache files;
+  FileCache maps;
   MemoryBudget& producer_memory;
   MemoryBudget& compaction_memory;
   Discarder discarder;

@@ -15,14 +15,14 @@ constexpr Duration kStaysWarm = 1s;
 
 }  // namespace
 
-MappedIndex::MappedIndex(std::shared_ptr<SegmentFile> file, FileCache& cache, Options options)
+MappedIndex::MappedIndex(std::shared_ptr<SegmentFile> file, FileCache& maps, Options options)
     : file_(std::move(file)),
-      cache_(cache),
+      maps_(maps),
       options_(options),
       state_(State{.in_file = options.entries}),
       in_file_(options.entries) {}
 
-MappedIndex::~MappedIndex() { cache_.forget(*this); }
+MappedIndex::~MappedIndex() { maps_.forget(*this); }
 
 bool MappedIndex::mapped_enough(const State& state) const {
   return state.in_file == 0 ||
@@ -31,7 +31,10 @@ bool MappedIndex::mapped_enough(const State& state) const {
 
 bool MappedIndex::ready(const State& state) const {
   if (!mapped_enough(state)) return false;
-  return state.in_file == 0 || io::Loop::current()->now() < state.warm_until;
+  if (state.in_file == 0) return true;
+  // Who asks before the task runs on a loop has it looked at there.
+  const io::Loop* const loop = io::Loop::current();
+  return loop != nullptr && loop->now() < state.warm_until;
 }
 
 MappedIndex::View MappedIndex::view_of(const State& state) const {
@@ -72,13 +75,15 @@ io::Task<Result<MappedIndex::View>> MappedIndex::map() {
     }
     CO_ASSIGN_OR_RETURN(std::shared_ptr<io::MappedFile> mapped, file->map(length));
     View view;
+    size_t bytes = 0;
     {
       auto state = state_.lock();
       state->mapped = std::move(mapped);
       if (!mapped_enough(*state)) continue;  // it grew meanwhile
       view = view_of(*state);
+      bytes = state->in_file * options_.entry_size;
     }
-    cache_.opened(*this);
+    maps_.opened(*this, bytes);
     co_return view;
   }
 }
@@ -124,6 +129,7 @@ io::Task<Result<>> MappedIndex::flush(io::Lane lane) {
   CO_RETURN_IF_ERROR(
       co_await file->write_at(in_file_ * options_.entry_size, std::span(&entries, 1), lane));
   replace_tail(std::make_shared<Tail>(kTailBytes), in_file_ + in_tail_);
+  maps_.grew(*this, in_file_ * options_.entry_size);
   co_return {};
 }
 

@@ -30,7 +30,8 @@ class MappedIndex final : public Evictable {
     /// Entries that the file holds already.
     size_t entries = 0;
   };
-  MappedIndex(std::shared_ptr<SegmentFile> file, FileCache& cache, Options options);
+  /// `maps` says how many of all indexes are mapped at once, and how much of them.
+  MappedIndex(std::shared_ptr<SegmentFile> file, FileCache& maps, Options options);
   ~MappedIndex() override;
   MappedIndex(const MappedIndex&) = delete;
   MappedIndex& operator=(const MappedIndex&) = delete;
@@ -115,7 +116,7 @@ class MappedIndex final : public Evictable {
   size_t tail_limit() const { return kTailBytes / options_.entry_size * options_.entry_size; }
 
   const std::shared_ptr<SegmentFile> file_;
-  FileCache& cache_;
+  FileCache& maps_;
   const Options options_;
   Guarded<State> state_;
   // What the writer knows without the lock.

@@ -29,9 +29,9 @@ io::Task<Result<size_t>> entries_in(SegmentSpace& space, Offset base, std::strin
 Segment::Segment(SegmentSpace& space, Offset base, size_t max_index_bytes, IndexEntries entries)
     : base_(base),
       file_(file_of(space, base, kLogSuffix)),
-      offsets_(file_of(space, base, kIndexSuffix), space.files, base, max_index_bytes,
+      offsets_(file_of(space, base, kIndexSuffix), space.maps, base, max_index_bytes,
                entries.offsets),
-      times_(file_of(space, base, kTimeIndexSuffix), space.files, base, max_index_bytes,
+      times_(file_of(space, base, kTimeIndexSuffix), space.maps, base, max_index_bytes,
              entries.times) {}
 
 io::Task<Result<std::shared_ptr<Segment>>> open_segment(SegmentSpace& space, Offset base,

@@ -22,6 +22,7 @@ namespace sluice::storage {
 struct SegmentSpace {
   io::Disk& disk;
   FileCache& files;
+  FileCache& maps;
   std::string folder;
 };
 

@@ -33,6 +33,7 @@ BenchLog::BenchLog(std::string directory)
       system_({.workers = 1}),
       memory_("bench", 1_GiB),
       files_(1000),
+      maps_(1000),
       batch_(make_batch()) {
   topic_id_ = Uuid::random(system_.runtime().random);
   system_.run_on(system_.runtime().executor.worker(0), create());
@@ -45,6 +46,7 @@ storage::LogPorts BenchLog::ports() {
   return {.disk = runtime.disk,
           .clock = runtime.clock,
           .files = files_,
+          .maps = maps_,
           .memory = memory_,
           .log = Logger(sink_),
           .before_truncation = {},

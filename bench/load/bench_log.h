@@ -50,6 +50,7 @@ class BenchLog {
   NullSink sink_;
   MemoryBudget memory_;
   storage::FileCache files_;
+  storage::FileCache maps_;
   std::shared_ptr<storage::Log> log_;
   std::vector<std::byte> batch_;
 };
