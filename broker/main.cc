@@ -211,6 +211,8 @@ int main(int argc, char** argv) {
     complain(loaded.error());
     return exit_code_of(loaded.error().code());
   }
+  // It needs next to none, and is for when nothing else works.
+  if (line.recover) return recover(loaded->options, line.recovery);
   const auto plan = fit_memory(*loaded);
   if (!plan) {
     complain(plan.error());
@@ -220,6 +222,5 @@ int main(int argc, char** argv) {
     std::fputs(render_effective(loaded->effective).c_str(), stdout);
     return 0;
   }
-  if (line.recover) return recover(loaded->options, line.recovery);
   return run(std::move(loaded->options), *plan);
 }

@@ -47,6 +47,7 @@ io::Task<void> Scrubber::scrub(const DataDirectory& directory) {
                        });
   size_t damaged = 0;
   size_t known = 0;
+  size_t left = 0;
   for (auto& entry : entries) {
     if (ports_.stopping.load() || directory.offline_because()) break;
     Log& log = *entry.log;
@@ -64,6 +65,7 @@ io::Task<void> Scrubber::scrub(const DataDirectory& directory) {
                                              }});
     damaged += log.is_damaged() ? 1 : 0;
     if (checked || checked.error() == Errc::cancelled) continue;
+    ++left;
     ports_.log.warning("log not scrubbed, the next pass tries again",
                        {{"log", log.partition().folder()}, {"cause", checked.error().message()}});
   }
@@ -75,7 +77,8 @@ io::Task<void> Scrubber::scrub(const DataDirectory& directory) {
   ports_.log.info("scrubbed", {{"directory", directory.path()},
                                {"logs", entries.size()},
                                {"bytes", pass.bytes},
-                               {"damaged", known + damaged}});
+                               {"damaged", known + damaged},
+                               {"left", left}});
 }
 
 io::Task<void> Scrubber::pace(Pass& pass, uint64_t bytes) {

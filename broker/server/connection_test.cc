@@ -128,7 +128,7 @@ TEST_F(ConnectionTest, CountsWhatWasInMemoryOfWhatIsSent) {
   EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_sent_bytes_total 2000\n"));
   file->drop_cache(0, kFileBytes);
   echo.slices.clear();
-  // Of which none is in memory at its turn: it is read ahead piece by piece.
+  // Of which none is in memory at its turn: it is read piece by piece.
   offer(0, 1'000'000, false);
   EXPECT_EQ(fetch().size(), 1'000'000u);
   EXPECT_THAT(scrape(), HasSubstr("sluice_fetch_sent_bytes_total 1002000\n"));

@@ -61,7 +61,7 @@ ServerMetrics::ServerMetrics(MetricsRegistry& metrics)
                                      {{"how", "sendfile"}})),
       cold_bytes(
           metrics.counter("fetch_cold_bytes_total",
-                          "Log bytes that were read ahead because they were not in memory.")),
+                          "Log bytes that were read from the device for clients, since they were not in memory.")),
       resident_bytes(metrics.counter("fetch_resident_bytes_total",
                                      "Log bytes sent that were in memory when it was their turn.")),
       sent_bytes(metrics.counter("fetch_sent_bytes_total", "Log bytes sent.")),

@@ -61,11 +61,12 @@ class BrokerMachine::Sink final : public LogSink {
       line += "=" + field.value;
     }
     history_.note(std::move(line));
-    const bool damaged = std::ranges::any_of(fields, [](const LogField& field) {
-      return field.key == std::string_view("damaged") && field.value != "0";
+    // What is damaged or was left was not read to its end, and will be.
+    const bool read_all = std::ranges::none_of(fields, [](const LogField& field) {
+      const bool counts = field.key == std::string_view("damaged") || field.key == "left";
+      return counts && field.value != "0";
     });
-    // What is damaged was not read to its end, and will be.
-    if (event == "scrubbed" && !damaged) ++scrubs_;
+    if (event == "scrubbed" && read_all) ++scrubs_;
   }
   uint64_t scrubs() const { return scrubs_; }
 

@@ -17,6 +17,7 @@ const SettingsTable<BrokerSettings>& broker_settings() {
     table.add("admin.connections", &BrokerSettings::admin_connections, "", between(1, 10'000));
     table.add("max.partitions", &BrokerSettings::partitions, "", between(1, 10'000'000));
     table.add("files.open.max", &BrokerSettings::open_files, "", between(64, 1'000'000));
+    table.add("index.maps.max", &BrokerSettings::index_maps, "", between(64, 10'000'000));
     table.add("workers", &BrokerSettings::workers, "", between(0, 1024));
     table.add("pin.workers", &BrokerSettings::pin_workers, "");
     table.add_choice("disk.backend", &BrokerSettings::disk_backend,

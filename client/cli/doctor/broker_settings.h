@@ -29,6 +29,7 @@ struct BrokerSettings {
   uint64_t admin_connections = 64;
   uint64_t partitions = 100'000;
   uint64_t open_files = 10'000;
+  uint64_t index_maps = 32'000;
   /// 0: one for each core.
   uint64_t workers = 0;
   bool pin_workers = false;

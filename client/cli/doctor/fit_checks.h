@@ -27,7 +27,7 @@ MemoryShares share_memory(const MachineFacts& machine, const BrokerSettings& bro
 /// Descriptors at once: clients, open files, and what the process itself needs.
 uint64_t descriptors_needed(uint64_t connections, uint64_t open_files);
 /// Maps at once: of indexes, buffers and the process itself.
-uint64_t maps_needed(uint64_t partitions, uint64_t open_files, uint64_t memory);
+uint64_t maps_needed(uint64_t partitions, uint64_t index_maps, uint64_t memory);
 
 Finding check_memory(const MachineFacts& machine, const BrokerSettings& broker);
 Finding check_cgroup(const MachineFacts& machine, const BrokerSettings& broker);

@@ -126,7 +126,9 @@ TEST_F(FitChecksTest, ALargeBrokerNeedsMoreMapsThanKernelsGive) {
   EXPECT_EQ(maps_needed(2'000, 10'000, 4_GiB), 4'000u + 4'096 + 1'024);
   EXPECT_EQ(maps_needed(2'000, 1'000, 4_GiB), 1'000u + 4'096 + 1'024);
   broker_ = {.memory = 8_GiB, .partitions = 30'000, .open_files = 150'000};
-  EXPECT_EQ(check_maps(machine_, broker_).verdict, Verdict::fail);
+  EXPECT_EQ(check_maps(machine_, broker_).verdict, Verdict::ok) << "fewer are mapped at once";
+  broker_.index_maps = 150'000;
+  EXPECT_EQ(check_maps(machine_, broker_).verdict, Verdict::warn);
   EXPECT_EQ(check_maps(machine_, broker_).way_out, "sysctl -w vm.max_map_count=262144");
   machine_.max_map_count = 262'144;
   EXPECT_EQ(check_maps(machine_, broker_).verdict, Verdict::ok);
