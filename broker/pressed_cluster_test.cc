@@ -33,7 +33,8 @@ class PressedCluster : public ::testing::Test {
     world.pass(1s);
   }
   bool is_critical(int32_t id) {
-    return world.page(id, "/metrics").find("\nsluice_memory_pressure_level 3\n") != std::string::npos;
+    return world.page(id, "/metrics").find("\nsluice_memory_pressure_level 3\n") !=
+           std::string::npos;
   }
   /// A minute in which records go on being committed by all three; nobody else leads afterwards.
   void expect_to_bear(const std::vector<int32_t>& brokers) {

@@ -93,7 +93,8 @@ int64_t valid_by_mincore(int descriptor, uint64_t position, uint64_t length) {
   for (bool whole = true; whole && error == 0 && valid < end;) {
     std::array<unsigned char, kPagesAtOnce> states{};
     const size_t pages = std::min<uint64_t>(pages_between(valid, end), kPagesAtOnce);
-    if (mincore(static_cast<std::byte*>(map) + (valid - begin), pages * kPage, states.data()) != 0) {
+    if (mincore(static_cast<std::byte*>(map) + (valid - begin), pages * kPage, states.data()) !=
+        0) {
       error = -errno;
     }
     size_t count = 0;

@@ -47,9 +47,10 @@ LogSetState::LogSetState(LogSetPorts to, LogSetOptions chosen)
                 options.compaction_map_bytes) {
   ports.metrics.gauge(kMaps, "Index files that are mapped.", {},
                       [this] { return static_cast<double>(maps.open()); });
-  ports.metrics.gauge(kMappedBytes, "What the mapped index files hold; how much of it is resident "
-                      "is the page cache's.", {},
-                      [this] { return static_cast<double>(maps.bytes()); });
+  ports.metrics.gauge(kMappedBytes,
+                      "What the mapped index files hold; how much of it is resident "
+                      "is the page cache's.",
+                      {}, [this] { return static_cast<double>(maps.bytes()); });
 }
 
 LogSetState::~LogSetState() {

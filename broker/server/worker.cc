@@ -59,9 +59,9 @@ ServerMetrics::ServerMetrics(MetricsRegistry& metrics)
                                    {{"how", "copy"}})),
       sendfile_bytes(metrics.counter("fetch_transfer_bytes_total", "Log bytes sent, by how.",
                                      {{"how", "sendfile"}})),
-      cold_bytes(
-          metrics.counter("fetch_cold_bytes_total",
-                          "Log bytes that were read from the device for clients, since they were not in memory.")),
+      cold_bytes(metrics.counter(
+          "fetch_cold_bytes_total",
+          "Log bytes that were read from the device for clients, since they were not in memory.")),
       resident_bytes(metrics.counter("fetch_resident_bytes_total",
                                      "Log bytes sent that were in memory when it was their turn.")),
       sent_bytes(metrics.counter("fetch_sent_bytes_total", "Log bytes sent.")),
