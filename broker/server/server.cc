@@ -22,6 +22,9 @@ constexpr Duration kOpeningWait = 100ms;
 constexpr size_t kMostOpening = 1024;
 /// How often the machine is asked how it stands for memory, and idle clients give way.
 constexpr Duration kMachineWatch = 1s;
+/// Idle buffers that all workers share are given up when so few were taken in this time.
+constexpr Duration kOverflowWatch = 30s;
+constexpr uint64_t kFewTakes = 1000;
 constexpr Duration kGiveWay = 1s;
 /// Connections at once that are looked at though no client is served: brokers come through the same
 /// port. And what these may take.
@@ -281,6 +284,7 @@ io::Task<void> Server::watch_memory() {
     const uint64_t ticket = stop_.ticket();
     if (stopping_) co_return;
     apply_pressure();
+    give_up_overflow(io::Loop::current()->now());
     co_await stop_.wait(ticket, io::Loop::current()->now() + kMemoryWatch);
   }
 }
@@ -308,6 +312,17 @@ void Server::apply_pressure() {
   if (!policy.close_idle || (now < idle_closed_ + kGiveWay && idle_closed_ != TimePoint{})) return;
   idle_closed_ = now;
   background_.start(close_idle());
+}
+
+/// After a burst the workers' pools shrink into it, and nobody draws from it any more.
+void Server::give_up_overflow(TimePoint now) {
+  if (now < overflow_watched_ + kOverflowWatch && overflow_watched_ != TimePoint{}) return;
+  overflow_watched_ = now;
+  const BufferPool::Stats stats = buffer_stats();
+  const uint64_t takes = stats.hits + stats.misses;
+  if (takes - std::exchange(takes_, takes) >= kFewTakes) return;
+  buffers_.trim();
+  broker_buffers_.trim();
 }
 
 void Server::tell(PressureLevel before) {

@@ -102,6 +102,7 @@ class Server {
   void refused(const Refusal& why, const io::Endpoint& peer);
   io::Task<void> watch_memory();
   void apply_pressure();
+  void give_up_overflow(TimePoint now);
   void tell(PressureLevel before);
   io::Task<void> close_idle();
   io::Task<void> tend(Worker& worker);
@@ -133,6 +134,9 @@ class Server {
   PressureGauge gauge_;
   io::MemoryReading machine_;
   TimePoint machine_read_{};
+  TimePoint overflow_watched_{};
+  /// Buffers taken until then.
+  uint64_t takes_ = 0;
   TimePoint idle_closed_{};
   std::vector<Counter*> level_changes_;
 

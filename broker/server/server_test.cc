@@ -1,5 +1,7 @@
 #include "broker/server/server.h"
 
+#include <numeric>
+
 #include <gmock/gmock.h>
 
 #include "tests/support/echo_world.h"
@@ -188,6 +190,21 @@ TEST_F(ServerTest, AControlGroupThatFillsUpOrIsMadeSmallerPresses) {
   node.set_memory({});
   sim.run_for(2s);
   EXPECT_EQ(server().pressure(), PressureLevel::normal);
+}
+
+TEST_F(ServerTest, ABurstsBuffersAreGivenUpAMinuteAfterIt) {
+  const auto client = open();
+  const std::string large(200'000, 'x');
+  ASSERT_TRUE(send(*client, echo_frame('e', large)));
+  EXPECT_EQ(receive(*client, echo_frame('e', large).size()), echo_frame('e', large));
+  const auto idle = [&] {
+    const auto tiers = server().buffer_stats().idle;
+    return std::accumulate(tiers.begin(), tiers.end(), size_t{0});
+  };
+  sim.run_for(2s);
+  EXPECT_GT(idle(), 0U);
+  sim.run_for(60s);
+  EXPECT_EQ(idle(), 0U);
 }
 
 }  // namespace
