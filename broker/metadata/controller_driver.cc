@@ -207,7 +207,12 @@ io::Task<Result<HeartbeatReply>> ControllerDriver::heartbeat(Heartbeat beat) {
   const auto image = ports_.store.image();
   const TimePoint now = ports_.control.now();
   auto reply = core_->heartbeat(*image, beat, now);
-  if (reply && ports_.group.agreed_at) reply->agreed_ago = now - ports_.group.agreed_at();
+  if (reply && ports_.group.agreed_at) {
+    const TimePoint agreed = ports_.group.agreed_at();
+    // It is deposed, and about to be told so.
+    if (agreed == TimePoint::min()) co_return fail(Errc::not_controller);
+    reply->agreed_ago = now - agreed;
+  }
   // Whoever waits to serve or to stop shall not wait for the next tick too.
   if (reply && (reply->fenced || beat.wants_to_stop || !beat.warmed_up.empty())) hurry();
   co_return reply;
