@@ -57,7 +57,7 @@ TEST_F(WitnessTest, ARecordAtAnotherOffsetThanPromisedIsInconsistent) {
 TEST_F(WitnessTest, AnEndBelowWhatHadBeenAcknowledgedIsStale) {
   witness.acknowledged(kFirst, Offset(0));
   witness.acknowledged(kSecond, Offset(1));
-  const std::vector<Offset> floors = witness.acknowledged_ends();
+  const std::vector<sim::Floor> floors = witness.floors();
   witness.was_told("watcher", {{.partition = PartitionId(0), .offset = Offset(1)}}, floors);
   EXPECT_THAT(witness.broken(*client), ElementsAre(HasSubstr("after everything below 2")));
 }
