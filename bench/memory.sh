@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # memory.sh [DIR] [WHAT...]: whether a broker keeps to the memory it was given, and whether cold readers leave others alone.
-# DIR is on the disk to measure (default: a temporary directory). WHAT is any of hostile, cold; both without. Makes control
-# groups of its own, so wants root, and scripts/build.sh release sluiced sluice sluice_load
+# DIR is on the disk to measure (default: a temporary directory). WHAT is any of hostile, cold, lone, burst; all without.
+# Makes control groups of its own, so wants root, and scripts/build.sh release sluiced sluice sluice_load
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/build/release/bin
 . scripts/broker.sh
 base=${1:-/tmp}
 shift || true
-what=${*:-hostile cold}
+what=${*:-hostile cold lone burst}
 dir=$(mktemp -d "$base/sluice-memory-bench.XXXXXX")
 group=sluice-bench-$$
 trap 'stop_broker; drop_group; rm -rf "$dir"' EXIT
@@ -134,6 +134,65 @@ cold() {
     drop_group
     rm -rf "$dir/data"
   done
+}
+
+# milliseconds COMMAND...: how long it took, in ms.
+milliseconds() {
+  local begin
+  begin=$(date +%s%N)
+  "$@" >/dev/null 2>&1
+  echo $((($(date +%s%N) - begin) / 1000000))
+}
+
+# One reader of 1 GB that is not in memory, with nobody beside it, against a bare sequential read of the same files; reads
+# throttled to 200 MB/s, so that the device is the limit.
+lone() {
+  make_group 4294967296
+  broker_flags="--set memory.max=64MiB" start_broker "$dir" inside
+  sluice -q topic create old -p 1
+  sluice -o json bench produce old --records 1000000 --size 1000 --acks 1 >"$dir/filled"
+  sync -f "$dir"
+  throttle_reads 209715200
+  local round bare ours segment
+  segment=$(ls "$dir"/data/old-0/*.log | head -1)
+  for round in $(seq "${PAIRS:-3}"); do
+    echo 3 >/proc/sys/vm/drop_caches
+    bare=$(milliseconds inside_of_it "$segment")
+    echo 3 >/proc/sys/vm/drop_caches
+    ours=$(milliseconds sluice bench consume old --records 1000000)
+    echo "{\"bench\":\"a lone cold reader, round $round\",\"bare_ms\":$bare,\"reader_ms\":$ours,\"ratio_percent\":$((bare * 100 / ours))}"
+  done
+  stop_broker
+  drop_group
+  rm -rf "$dir/data"
+}
+# As inside(), and back.
+inside_of_it() { (inside bash -c 'dd if="$1" of=/dev/null bs=1M' - "$1"); }
+
+# What a broker keeps a minute after fifty producers at full speed (not idempotent: what is known of producers stays on
+# purpose) and six readers.
+burst() {
+  broker_flags="--set memory.max=256MiB" start_broker "$dir"
+  local before most=0 now producers
+  anonymous() { awk '/^RssAnon/ { print $2 }' "/proc/$broker/status"; }
+  sluice -q topic create load -p 100
+  sluice -o json bench produce load --records 100000 --size 1000 --acks 1 >/dev/null
+  sleep 60
+  before=$(anonymous)
+  sluice -o json bench produce load --producers 50 --records 1500000 --size 1000 --acks 1 >/dev/null &
+  producers=$!
+  for _ in 1 2 3 4 5 6; do sluice -q bench consume load --records 1000000 >/dev/null 2>&1 & done
+  while kill -0 $producers 2>/dev/null; do
+    now=$(anonymous)
+    most=$((now > most ? now : most))
+    sleep 0.1
+  done
+  wait $producers
+  sleep 60
+  now=$(anonymous)
+  echo "{\"bench\":\"a minute after a burst\",\"before_kb\":$before,\"most_kb\":$most,\"after_kb\":$now}"
+  stop_broker
+  rm -rf "$dir/data"
 }
 
 for each in $what; do "$each"; done

@@ -151,10 +151,11 @@ Json sync(const std::string& directory, Peer& peer) {
           {"p50_ratio", ours.quantile(0.5) / floor.quantile(0.5)}};
 }
 
+constexpr uint32_t kManyPartitions = 1000;
+
 /// How long a broker takes to get ready: with nothing, and with 1,000 partitions after a clean
 /// stop; and the first append to each of these.
 Json start(const std::string& sluiced, const std::string& directory, size_t rounds) {
-  constexpr uint32_t kPartitions = 1000;
   const std::string data = directory + "/start";
   std::vector<double> empty, full;
   for (size_t i = 0; i < rounds; ++i) {
@@ -165,8 +166,8 @@ Json start(const std::string& sluiced, const std::string& directory, size_t roun
   {
     const BrokerProcess broker(sluiced, data);
     Peer peer(broker.address());
-    peer.create_topic("many", kPartitions);
-    first = peer.produce_to_each(kPartitions);
+    peer.create_topic("many", kManyPartitions);
+    first = peer.produce_to_each(kManyPartitions);
   }
   for (size_t i = 0; i < rounds; ++i) {
     full.push_back(BrokerProcess(sluiced, data).seconds_to_ready() * 1000);
@@ -178,7 +179,8 @@ Json start(const std::string& sluiced, const std::string& directory, size_t roun
           {"first_appends", quantiles(first)}};
 }
 
-/// What a broker holds in memory with nothing to do, and with connections that do nothing.
+/// What a broker holds in memory with nothing to do, with 1,000 partitions that were written to,
+/// and with connections that do nothing besides.
 Json idle(const std::string& sluiced, const std::string& directory, size_t connections) {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
@@ -188,12 +190,16 @@ Json idle(const std::string& sluiced, const std::string& directory, size_t conne
   Json result;
   {
     const BrokerProcess broker(sluiced, data);
-    const Peer peer(broker.address());
+    Peer peer(broker.address());
     const uint64_t before = resident_bytes(broker.pid());
+    peer.create_topic("many", kManyPartitions);
+    static_cast<void>(peer.produce_to_each(kManyPartitions));
+    const uint64_t with_partitions = resident_bytes(broker.pid());
     std::vector<RawConnection> open;
     for (size_t i = 0; i < connections; ++i) open.push_back(peer.connect());
     result = {{"bench", "resident memory, idle, and with idle connections"},
               {"idle_mb", static_cast<double>(before) / 1e6},
+              {"with_1000_partitions_mb", static_cast<double>(with_partitions) / 1e6},
               {"connections", connections},
               {"with_connections_mb", static_cast<double>(resident_bytes(broker.pid())) / 1e6}};
   }
