@@ -1,8 +1,10 @@
 #include "broker/options.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "io/network.h"
@@ -120,6 +122,22 @@ void add_network(Table& table) {
             "Requests of one connection that are read ahead.", between(1, 100'000));
   table.add("in_flight.bytes", member<server, &ServerOptions::max_in_flight_bytes>(),
             "Bytes of one connection's requests that are read ahead.", between(64_KiB, 1_GiB));
+}
+
+void add_pools(Table& table) {
+  constexpr std::array<const char*, kBufferTiers.size()> kTiers = {"4k", "64k", "1m"};
+  for (size_t tier = 0; tier < kTiers.size(); ++tier) {
+    const std::string of = std::string("Idle buffers of ") + kTiers[tier];
+    table.add(
+        std::string("pool.worker.") + kTiers[tier],
+        [tier](auto& o) -> auto& { return o.server.pools.local_free[tier]; },
+        of + " that a worker keeps at most; what it holds follows its use.", between(0, 65'536));
+    table.add(
+        std::string("pool.shared.") + kTiers[tier],
+        [tier](auto& o) -> auto& { return o.server.pools.shared_free[tier]; },
+        of + " that all workers share beyond these; given up when the broker grows quiet.",
+        between(0, 65'536));
+  }
 }
 
 void add_fetch(Table& table) {
@@ -268,6 +286,7 @@ const SettingsTable<BrokerOptions>& broker_settings() {
     add_node(table);
     add_leak_watch(table);
     add_network(table);
+    add_pools(table);
     add_fetch(table);
     add_threads(table);
     add_storage(table);

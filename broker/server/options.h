@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/buffer_pool.h"
 #include "base/bytes.h"
 #include "io/network.h"
 
@@ -34,6 +35,8 @@ struct ServerOptions {
   /// False: nobody looks whether data is in memory, and a worker waits for the disk with all of its
   /// connections. To see what that is worth.
   bool isolate_cold_reads = true;
+  /// Idle buffers that are kept, for clients and again for brokers.
+  BufferPoolOptions pools;
 };
 
 }  // namespace sluice::broker
