@@ -148,6 +148,7 @@ milliseconds() {
 # throttled to 200 MB/s, so that the device is the limit.
 lone() {
   make_group 4294967296
+  mkdir -p "$io_group"
   broker_flags="--set memory.max=64MiB" start_broker "$dir" inside
   sluice -q topic create old -p 1
   sluice -o json bench produce old --records 1000000 --size 1000 --acks 1 >"$dir/filled"
