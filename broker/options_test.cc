@@ -60,6 +60,14 @@ TEST(Options, FlagsForDirectoryAndAddressesAreSettings) {
   EXPECT_EQ(loaded->options.admin_listen, "[::1]:2");
 }
 
+TEST(Options, PoolsHaveALimitForEachTier) {
+  const auto loaded = load({.data = "/d", .set = {"pool.worker.4k=1", "pool.shared.1m=7"}});
+  ASSERT_TRUE(loaded);
+  const BufferPoolOptions& pools = loaded->options.server.pools;
+  EXPECT_EQ(pools.local_free, (std::array<size_t, 3>{1, 64, 16}));
+  EXPECT_EQ(pools.shared_free, (std::array<size_t, 3>{1024, 256, 7}));
+}
+
 TEST(Options, TopicDefaultsStandUnderTheLogPrefix) {
   const auto loaded = load({.data = "/d", .set = {"log.retention.ms=1d", "log.flush=every"}});
   ASSERT_TRUE(loaded) << loaded.error().message();

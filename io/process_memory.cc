@@ -68,6 +68,4 @@ AllocatorUse allocator_use() {
   return {info.uordblks + info.hblkhd, info.fordblks, info.hblkhd};
 }
 
-void give_up_free_memory() { ::malloc_trim(0); }
-
 }  // namespace sluice::io

@@ -45,7 +45,5 @@ struct AllocatorUse {
   size_t mapped = 0;
 };
 AllocatorUse allocator_use();
-/// Gives what malloc keeps for later back to the system. Takes milliseconds.
-void give_up_free_memory();
 
 }  // namespace sluice::io

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "io/process_memory.h"
 
 namespace sluice::broker {
 namespace {
@@ -324,7 +323,6 @@ void Server::give_up_overflow(TimePoint now) {
   if (takes - std::exchange(takes_, takes) >= kFewTakes) return;
   buffers_.trim();
   broker_buffers_.trim();
-  io::give_up_free_memory();
 }
 
 void Server::tell(PressureLevel before) {
